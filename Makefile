@@ -1,0 +1,73 @@
+# e2ecall: every target sets up what it needs in .venv of this checkout and writes nothing outside it.
+# A second run calls no installer: a stamp file carries the hash of what was installed.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+HASH   := $(shell cat pyproject.toml constraints.txt 2>/dev/null | sha256sum | cut -c1-16)
+RUN    := $(VENV)/.run-$(HASH)
+DEV    := $(VENV)/.dev-$(HASH)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+export PYTHONDONTWRITEBYTECODE :=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all check format lint types imports spec wheel-smoke bench clean
+
+help:          ## this list
+	@grep -E '^[a-z-]+: *.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s'|'
+
+$(RUN): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: e2ecall needs Python 3.11 or newer, found $$($(PYTHON) --version)" >&2; echo "hint: make PYTHON=python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "error: this Python cannot make a virtual environment" >&2; echo "hint: apt install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python && $(BIN)/python -c 'import pip' 2>/dev/null || { rm -rf $(VENV); echo "setting up $(VENV) …"; $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -m pip install --quiet -c constraints.txt 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all]'
+	@rm -f $(VENV)/.run-* $(VENV)/.dev-*; touch $@
+
+$(DEV): $(RUN)
+	@echo "installing the development tools …"
+	@$(BIN)/python -m pip install --quiet -c constraints.txt --group dev
+	@touch $@
+
+setup: $(RUN)  ## the environment alone
+
+demo: $(RUN)   ## a real encrypted call on this machine (make demo ARGS="--attack mitm")
+	@$(BIN)/e2ecall demo $(ARGS)
+
+test: $(DEV)   ## the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-all: $(DEV) ## the tests and the slow suites
+	@E2ECALL_SLOW=1 $(BIN)/python -m pytest $(ARGS)
+
+format: $(DEV) ## rewrite the code in the project's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix-only --quiet .
+
+lint: $(DEV)
+	@$(BIN)/ruff format --check --quiet . || { echo "error: unformatted files" >&2; echo "hint: make format" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+
+types: $(DEV)
+	@$(BIN)/mypy --no-error-summary
+
+imports: $(DEV)
+	@$(BIN)/lint-imports >$(VENV)/imports.log 2>&1 || { cat $(VENV)/imports.log; exit 1; }
+
+spec: $(DEV)   ## the tables of spec/ against the code, and every clause against its tests
+	@$(BIN)/e2ecall spec check
+
+check: lint types imports spec ## what every commit passes
+	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+wheel-smoke: $(DEV) ## build the wheel, install it in an empty environment, run it
+	@$(BIN)/python -m build --no-isolation --wheel --outdir dist . >/dev/null
+	@sh tests/wheel_smoke.sh dist
+
+bench: $(RUN)  ## the measurements of benchmarks/
+	@$(BIN)/python benchmarks/call.py $(ARGS)
+
+clean:         ## remove the environment and everything made
+	@rm -rf $(VENV) dist build e2ecall-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -1,0 +1,1 @@
+"""What an auditor runs: so far, the specification against code and tests."""

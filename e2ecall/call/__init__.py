@@ -1,0 +1,1 @@
+"""The handshake, identities and SFrame composed into calls, still without IO."""

@@ -1,0 +1,103 @@
+"""`e2ecall demo`: a real call on this machine, held, attacked, checked and shown."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+__all__ = ["demo"]
+
+EPILOG = """\b
+Exit status:
+  0    the call was sealed, and every self-check holds
+  1    environment: files, ports, codecs, disk
+  2    usage
+  3    a process or the relay is gone; or --attack wrong-key: nothing decodes
+  4    --attack mitm: the emoji differ
+  5    a self-check failed
+  130  interrupted; what there was is kept
+\b
+Security considerations:
+  The three processes share this machine and its user: it demonstrates the
+  protocol, it does not protect you from yourself. The emoji are compared by the
+  program; in a real call two people do that. Not externally audited.
+\b
+Standards: RFC 9605 (SFrame), FIPS 203 (ML-KEM-768), RFC 7748 (X25519),
+  RFC 8825 (WebRTC) through aiortc.
+\b
+Examples:
+  e2ecall demo
+  e2ecall demo --attack mitm
+  e2ecall demo --video holiday.mp4 --codec h264 --path direct
+  e2ecall demo --audio speech.wav --json
+"""
+
+
+class _Size(click.ParamType[tuple[int, int]]):
+    name = "WIDTHxHEIGHT"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        width, _, height = str(value).lower().partition("x")
+        if not (width.isascii() and height.isascii() and width.isdigit() and height.isdigit()):
+            self.fail("write it as 640x480", param, ctx)
+        size = int(width), int(height)
+        if not all(16 <= side <= 4096 and side % 2 == 0 for side in size):
+            self.fail("both sides are even and from 16 to 4096", param, ctx)
+        return size
+
+
+@click.command(epilog=EPILOG)
+@click.option(
+    "--video", type=click.Path(), help="Play the pictures of this file, and its sound unless --audio is given."
+)
+@click.option("--audio", type=click.Path(), help="Play the sound of this file; alone, it makes a voice call.")
+@click.option("--duration", type=click.FloatRange(1, 3600), default=10.0, show_default=True, help="Seconds.")
+@click.option("--size", type=_Size(), help="Size of the pictures  [default: 640x480, or the file's own]")
+@click.option("--codec", type=click.Choice(["vp8", "h264"]), default="vp8", show_default=True, help="Of the pictures.")
+@click.option("--path", type=click.Choice(["relayed", "direct"]), default="relayed", show_default=True,
+              help="Media through the relay, or peer to peer with bound fingerprints.")  # fmt: skip
+@click.option("--attack", type=click.Choice(["none", "mitm", "wrong-key"]), default="none", show_default=True,
+              help="What goes wrong on purpose.")  # fmt: skip
+@click.option("--out", type=click.Path(), help="Folder for the results  [default: e2ecall-demo/<date and time>]")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the relay  [default: any free one]")
+@click.option("--json", "as_json", is_flag=True, help="Every event as a JSON line, the report last.")
+def demo(
+    video: str | None,
+    audio: str | None,
+    duration: float,
+    size: tuple[int, int] | None,
+    codec: str,
+    path: str,
+    attack: str,
+    out: str | None,
+    port: int,
+    *,
+    as_json: bool,
+) -> int:
+    """Hold a real end-to-end encrypted call on this machine and check it.
+
+    Three processes: Alice, Bob, and a relay that carries their exchange over a WebSocket and forwards the media. The
+    relay ends DTLS like any such server, holds no keys, and is not trusted.
+    """
+    from e2ecall.demo.settings import Attack, Settings
+    from e2ecall.demo.show import run_demo
+
+    if path == "direct" and attack == "mitm":
+        raise click.UsageError(
+            "a relay that splices the exchange ends the media connection itself: --attack mitm goes with --path relayed"
+        )
+    folder = Path(out) if out is not None else Path("e2ecall-demo") / time.strftime("%Y%m%d-%H%M%S")
+    settings = Settings(
+        out=str(folder.absolute()),
+        duration=duration,
+        size=size,
+        codec=codec,
+        path=path,
+        attack=Attack(attack),
+        video=None if video is None else str(Path(video).absolute()),
+        audio=None if audio is None else str(Path(audio).absolute()),
+        port=port,
+    )
+    return run_demo(settings, as_json=as_json)

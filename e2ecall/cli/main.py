@@ -1,0 +1,63 @@
+"""The `e2ecall` command and how its errors become exit statuses."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from e2ecall import __version__
+from e2ecall.cli.conformance import conformance
+from e2ecall.cli.demo import demo
+from e2ecall.cli.spec import spec
+from e2ecall.cli.telling import tell
+from e2ecall.errors import E2ECallError, ExitStatus, exit_status
+
+__all__ = ["cli", "run"]
+
+EPILOG = """\b
+Exit status:
+  0    done
+  1    environment: files, ports, codecs
+  2    usage
+  3    the peer misbehaved or cannot be reached
+  4    verification failed, or a key changed
+  5    a self-check or conformance check failed
+  130  interrupted
+"""
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="e2ecall")
+def cli() -> None:
+    """End-to-end encrypted calls that two people verify with four emoji.
+
+    Not externally audited. Not for groups yet. Calls no Telegram users.
+    """
+
+
+cli.add_command(demo)
+cli.add_command(conformance)
+cli.add_command(spec)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    try:
+        result = cli.main(args=arguments, prog_name="e2ecall", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.Abort:
+        return ExitStatus.INTERRUPTED
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return ExitStatus.USAGE
+    except KeyboardInterrupt:
+        return ExitStatus.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return ExitStatus.ENVIRONMENT
+    except E2ECallError as error:
+        tell(error)
+        return exit_status(error)
+    return int(result) if isinstance(result, int) else ExitStatus.OK

@@ -1,0 +1,53 @@
+"""frame.8: what every media layout can do, and the rules that are the same in all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from e2ecall.errors import FrameReason, FrameRejected
+
+__all__ = ["Layout", "Seal", "Unseal", "malformed", "require_frame"]
+
+Seal = Callable[[bytes, bytes], bytes]  # (encoded frame, metadata) -> SFrame ciphertext
+Unseal = Callable[[bytes, bytes], bytes]  # (SFrame ciphertext, metadata) -> encoded frame, or FrameRejected
+
+
+class Layout(Protocol):
+    """frame.8: one codec's sealed frames.
+
+    `seal` and `open` raise FrameRejected(MALFORMED), and what their callback raises.
+    """
+
+    @property
+    def name(self) -> str:
+        """The codec's name in lower case."""
+        ...
+
+    def is_key(self, frame: bytes) -> bool:
+        """Whether a decoder can start at this encoded frame."""
+        ...
+
+    def seal(self, frame: bytes, protect: Seal) -> bytes:
+        """The sealed frame, in the shape that the codec's packetizer expects."""
+        ...
+
+    def open(self, sealed: bytes, unprotect: Unseal) -> bytes:
+        """The encoded frame, bit for bit."""
+        ...
+
+    def has_prefix(self, sealed: bytes) -> bool:
+        """Whether the constant in front is ours: a hint for a message to people, never a decision about the frame."""
+        ...
+
+
+def require_frame(frame: bytes, message: str) -> bytes:
+    """frame.8-2: `frame` itself, or FrameRejected(MALFORMED) if it is empty."""
+    if not frame:
+        raise malformed(message, "frame.8-2")
+    return frame
+
+
+def malformed(message: str, clause: str) -> FrameRejected:
+    """The FrameRejected(MALFORMED) to raise."""
+    return FrameRejected(FrameReason.MALFORMED, message, clause=clause)

@@ -1,0 +1,347 @@
+"""`report.html`: the same as `report.json` for a person to read; one file, no script, nothing fetched from outside."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+from e2ecall.demo.checks import Check
+from e2ecall.demo.report import Report, StreamRow
+from e2ecall.errors import OutputFailed
+
+__all__ = ["headline", "render", "story", "write_html"]
+
+MITM_SENTENCE = (
+    "In the media nothing shows that somebody stands in the middle: comparing four emoji is what stands between a row "
+    "of noise and a row of clear pictures."
+)
+_CODECS = {"vp8": "VP8", "h264": "H.264", "opus": "Opus"}
+_CHECKS = {
+    "emoji": "The emoji agree",
+    "identical": "The frames are the sent ones",
+    "delivered": "The frames arrived",
+    "counters": "The numbers on the pictures are right",
+    "pictures": "The pictures look like the sent ones",
+    "tone": "The tone is the tone",
+    "rejected": "Nothing was rejected",
+    "nothing-opened": "Nothing was opened",
+    "relay.video": "The relay's pictures",
+    "relay.audio": "The relay's sound",
+}
+_REASONS = {
+    "malformed": "no frame of ours: the header cannot be read",
+    "unknown-key": "sealed under a key that this side does not have",
+    "own-frame": "a frame of this side's own, sent back",
+    "wrong-stream": "a frame of another stream",
+    "replay": "a frame that was taken before",
+    "too-old": "a frame too old to tell whether it was taken before",
+    "authentication": "the seal does not fit: changed on the way, or another key",
+    "exhausted": "the key has no counter left",
+}
+_FIGURES = {
+    "exchange": "Key exchange, from joining to agreed keys",
+    "exchange_cpu_alice": "Key exchange, Alice's CPU time",
+    "exchange_cpu_bob": "Key exchange, Bob's CPU time",
+    "first_picture_alice": "From agreed keys to Alice's first picture",
+    "first_picture_bob": "From agreed keys to Bob's first picture",
+    "first_sound_alice": "From agreed keys to Alice's first sound",
+    "first_sound_bob": "From agreed keys to Bob's first sound",
+    "alice": "Alice's process",
+    "bob": "Bob's process",
+    "relay": "The relay's process",
+    "sealing_share": "Sealing, share of the process that seals",
+    "opening_share": "Opening, share of the process that opens",
+}
+
+
+def headline(report: Report) -> tuple[bool, str]:
+    """Whether the news is good, and the news in one sentence."""
+    if report.attack == "mitm":
+        return False, "Somebody stood in the middle, and the emoji show it."
+    if report.attack == "wrong-key":
+        return False, "Nothing was shown: the two did not hold the same key."
+    if report.exit == 0 and report.passed and report.sas.equal:
+        between = (
+            "the relay between them could read nothing" if report.path == "relayed" else "no relay was between them"
+        )
+        met = "saw and heard" if report.size else "heard"
+        return True, f"Alice and Bob {met} each other, and {between}."
+    return False, f"The demonstration did not go as it should: {report.reason}"
+
+
+def story(report: Report) -> list[str]:
+    """What happened, in plain words, one step a sentence or two."""
+    steps = []
+    strong = "; recorded today, it withstands a quantum computer tomorrow" if report.post_quantum else ""
+    if report.attack == "mitm":
+        steps.append(
+            "Alice and Bob met in a room of the relay. It did not pass their messages on: it ran one exchange with "
+            "Alice and another with Bob, and sat in between with a key for each."
+        )
+    elif report.suite:
+        steps.append(
+            f"Alice and Bob met in a room of the relay and agreed on keys in four messages ({report.suite}{strong})."
+        )
+    if report.sas.alice and report.sas.bob:
+        same = "the same four emoji" if report.sas.equal else "different emoji"
+        steps.append(f"Out of the exchange each side computed its emoji. They show {same}.")
+    steps += [_sealed_sentence(report, side) for side in ("alice", "bob") if _rows(report, side)]
+    steps.append(_relay_sentence(report))
+    if report.attack == "mitm":
+        steps.append(MITM_SENTENCE)
+    if report.attack == "wrong-key":
+        steps.append(
+            "Bob was given another key on purpose. His side played nothing and counted every frame with its reason."
+        )
+    return steps
+
+
+def _rows(report: Report, side: str) -> list[StreamRow]:
+    return [row for row in report.streams if row.side == side]
+
+
+def _sealed_sentence(report: Report, side: str) -> str:
+    name, other = side.capitalize(), "Bob" if side == "alice" else "Alice"
+    back = _rows(report, other.lower())
+    sealed = sum(row.sealed for row in _rows(report, side))
+    opened, rejected = sum(row.opened for row in back), sum(row.rejected_total for row in back)
+    refused = f" and rejected {rejected:,}" if rejected else ""
+    kinds = {row.kind for row in _rows(report, side)}
+    what = "picture and sound" if len(kinds) == 2 else "picture" if "video" in kinds else "sound"
+    return f"{name} sealed {sealed:,} frames of {what}, one by one; {other} opened {opened:,}{refused}."
+
+
+def _relay_sentence(report: Report) -> str:
+    if report.path == "direct":
+        return (
+            "The media went from one to the other directly, over a connection whose certificate was part of "
+            "the exchange; the relay carried the exchange and nothing else."
+        )
+    total = sum(report.forwarded.values())
+    forwarded = f"It forwarded {total:,} frames" if total else "It forwarded frames"
+    ended = "The relay ended the transport encryption, as every such server does."
+    if report.attack == "mitm":
+        return f"{ended} {forwarded}, opened them all and sealed them anew."
+    return f"{ended} {forwarded} and tried to decode them: the middle row of the picture is what it got."
+
+
+def render(report: Report, sheet_png: bytes | None = None, posters: Mapping[str, bytes] | None = None) -> str:
+    """The page. `sheet_png` is put into it; `posters` are PNGs shown before a file of `report.files` is played."""
+    good, news = headline(report)
+    size = f"{report.size[0]}x{report.size[1]} " if report.size else ""
+    kind = (
+        f"{size}{_CODECS.get(report.codec, report.codec)} and Opus" if report.codec != "opus" else "a voice call, Opus"
+    )
+    about = f"{kind} · {report.duration:g} s · path: {report.path}" + (
+        "" if report.attack == "none" else f" · attack: {report.attack}"
+    )
+    parts = [
+        f'<header class="state{"" if good else " bad"}"><p>e2ecall demonstration · {escape(about)}</p>'
+        f"<h1>{escape(news)}</h1><p>{escape(report.reason)} · exit status {report.exit}</p></header>",
+        _emoji_section(report),
+        _section("What happened", f'<ol class="story">{_items(story(report))}</ol>'),
+        _sheet_section(sheet_png),
+        _players(report.files, posters or {}),
+        _checks_section(report.checks),
+        _streams_section(report.streams),
+        _rejected_section(report.streams),
+        _columns(_figures("Times", report.timing_ms, " ms") + _figures("Processor", report.cpu, " s")),
+        _columns(_meaning(report)),
+        f"<footer>e2ecall {escape(report.version)}. Not externally audited. The same for programs: "
+        f"<code>report.json</code>, schema <code>e2ecall/report/1</code>.</footer>",
+    ]
+    style = files("e2ecall.demo").joinpath("report.css").read_text("utf-8")
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>e2ecall: {escape(news)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
+        + "\n".join(part for part in parts if part)
+        + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _section(title: str, body: str, *, css: str = "") -> str:
+    return f"<section{f' class={chr(34)}{css}{chr(34)}' if css else ''}><h2>{escape(title)}</h2>{body}</section>"
+
+
+def _columns(sections: str) -> str:
+    return f'<div class="columns">{sections}</div>' if sections else ""
+
+
+def _table(rows: Sequence[str], head: str = "") -> str:
+    top = f"<thead><tr>{head}</tr></thead>" if head else ""
+    return f'<div class="wide"><table>{top}<tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _items(sentences: Sequence[str]) -> str:
+    return "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+
+
+def _emoji_section(report: Report) -> str:
+    sas = report.sas
+    if not sas.alice and not sas.bob:
+        return ""
+
+    def card(name: str, chars: Sequence[str], names: Sequence[str]) -> str:
+        words = [*names, *[""] * (len(chars) - len(names))]
+        cells = "".join(f"<li><span>{escape(c)}</span>{escape(w)}</li>" for c, w in zip(chars, words, strict=False))
+        return f"<div><h3>{name} sees</h3><ol>{cells}</ol></div>"
+
+    sign = (
+        '<div class="sign good" title="the same">=</div>'
+        if sas.equal
+        else '<div class="sign bad" title="different">≠</div>'
+    )
+    words = (
+        "The two read them to each other over the call. Equal emoji mean that nobody stands between them."
+        if sas.equal
+        else "Read aloud over the call, these do not match: hang up. Nothing that was said so far was private."
+    )
+    claim = (
+        "Compared by people in this call."
+        if report.verified
+        else "In this demonstration a program compared them; nothing is called verified."
+    )
+    body = card("Alice", sas.alice, sas.alice_names) + sign + card("Bob", sas.bob, sas.bob_names)
+    return _section("Four emoji", f'<div class="emoji">{body}</div><p class="after">{words} {claim}</p>')
+
+
+def _sheet_section(png: bytes | None) -> str:
+    if png is None:
+        return ""
+    data = base64.b64encode(png).decode("ascii")
+    image = f'<img alt="Contact sheet: sent, what the relay gets, received" src="data:image/png;base64,{data}">'
+    caption = "Each column is one moment: as it was sent, as far as the relay can decode it, and as it was received."
+    return _section(
+        "Three views of one call",
+        f'<figure class="sheet"><div>{image}</div><figcaption>{caption}</figcaption></figure>',
+    )
+
+
+_FILES = {"alice_received": "What Alice received", "bob_received": "What Bob received"}
+
+
+def _players(paths: Mapping[str, str], posters: Mapping[str, bytes]) -> str:
+    cells = []
+    for what, path in paths.items():
+        if Path(path).suffix in {".webm", ".mp4"}:
+            poster = base64.b64encode(posters.get(what, b"")).decode("ascii")
+            image = f' poster="data:image/png;base64,{poster}"' if poster else ""
+            player = f'<video controls preload="none"{image} src="{escape(path)}"></video>'
+            link = f'<a href="{escape(path)}">{escape(path)}</a>'
+            name = escape(_FILES.get(what, what))
+            cells.append(f"<figure>{player}<figcaption>{name}: {link}</figcaption></figure>")
+    return _section("Recorded", f'<div class="players">{"".join(cells)}</div>') if cells else ""
+
+
+def _check_name(check: Check) -> str:
+    who, _, what = check.id.partition(".")
+    name = _CHECKS.get(check.id) or _CHECKS.get(check.id.rpartition(".")[2]) or check.id
+    kind = {"video": ", picture", "audio": ", sound"}.get(what.partition(".")[0], "")
+    return f"{who.capitalize()}{kind}: {name[0].lower()}{name[1:]}" if who in {"alice", "bob"} else name
+
+
+def _all_hold(count: int) -> str:
+    return f"All {count} self-checks hold" if count > 1 else "The self-check holds"
+
+
+def _checks_section(checks: Sequence[Check]) -> str:
+    if not checks:
+        return ""
+    rows = "".join(
+        f'<li><span class="{"ok" if check.ok else "no"}" title="{"holds" if check.ok else "does not hold"}">'
+        f"{'✓' if check.ok else '✗'}</span><span>{escape(_check_name(check))}</span>"
+        f'<span class="detail">{escape(check.detail)}</span></li>'
+        for check in checks
+    )
+    failed = sum(not check.ok for check in checks)
+    fail = "does" if failed == 1 else "do"
+    note = f"{failed} of {len(checks)} self-checks {fail} not hold" if failed else _all_hold(len(checks))
+    return _section(
+        "Self-checks", f'<p class="{"bad" if failed else "good"}-note">{note}.</p><ul class="checks">{rows}</ul>'
+    )
+
+
+def _streams_section(streams: Sequence[StreamRow]) -> str:
+    names = ("Side", "Kind", "Codec", "Key id", "Sealed", "MB sealed", "Opened", "Rejected")
+    rows = []
+    for row in streams:
+        codec, kid = _CODECS.get(row.codec, row.codec), "–" if row.kid is None else str(row.kid)
+        counts = [f"{row.sealed:,}", f"{row.bytes / 1e6:.2f}", f"{row.opened:,}", f"{row.rejected_total:,}"]
+        cells = [row.side.capitalize(), row.kind, codec, kid, *counts]
+        rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+    return _section("Streams", _table(rows, "".join(f"<th>{name}</th>" for name in names))) if rows else ""
+
+
+def _rejected_section(streams: Sequence[StreamRow]) -> str:
+    rows = [
+        f'<tr><td>{escape(row.side.capitalize())}, {escape(row.kind)}</td><td class="left">{escape(reason)}</td>'
+        f'<td>{count:,}</td><td class="left">{escape(_REASONS.get(reason, ""))}</td></tr>'
+        for row in streams
+        for reason, count in row.rejected.items()
+        if count
+    ]
+    head = '<th>At</th><th class="left">Reason</th><th>Frames</th><th class="left">Which means</th>'
+    return _section("Rejected frames", _table(rows, head)) if rows else ""
+
+
+def _figures(title: str, figures: Mapping[str, float | None], unit: str) -> str:
+    rows = [
+        f"<tr><td>{escape(_FIGURES.get(name, name.replace('_', ' ')))}</td><td>{_figure(name, value, unit)}</td></tr>"
+        for name, value in figures.items()
+    ]
+    return _section(title, _table(rows)) if rows else ""
+
+
+def _figure(name: str, value: float | None, unit: str) -> str:
+    if value is None:
+        return "–"
+    if name.endswith("_share"):
+        return f"{value:.2%}"
+    return f"{value:.1f}{unit}" if value < 100 else f"{value:,.0f}{unit}"
+
+
+def _meaning(report: Report) -> str:
+    proves, open_ = [], []
+    if report.attack == "none":
+        proves = [
+            "Both sides computed the same keys: otherwise not one frame would open.",
+            "What was received is bit for bit what was sent: the digests of all frames were compared.",
+        ]
+        if report.path == "relayed":
+            proves.append("The relay held every frame and could not decode one into what was sent.")
+        else:
+            proves.append(
+                "The certificate of the media connection was part of the exchange, so nobody could end it in between."
+            )
+    elif report.attack == "mitm":
+        proves = [
+            "Without comparing, a relay in the middle sees and hears everything, and the call works all the same.",
+            "It cannot make the emoji equal: it would have to guess before it may look, 1 in 12 billion an attempt.",
+        ]
+    else:
+        proves = ["A side with another key shows nothing, plays nothing, and says why for every frame."]
+    open_ = [
+        "The emoji were compared by a program. In a real call two people do it, and what they skip is not checked.",
+        "Who hears the right emoji in a cloned voice is deceived all the same.",
+        "A relay still sees who talks to whom, when, how much, and which frames are key frames.",
+        "This is one call on one machine, not an audit. e2ecall has not been audited by anybody outside.",
+    ]
+    return _section("What this shows", f"<ul>{_items(proves)}</ul>", css="plain") + _section(
+        "What it does not show", f"<ul>{_items(open_)}</ul>", css="plain"
+    )
+
+
+def write_html(
+    path: Path, report: Report, sheet_png: bytes | None = None, posters: Mapping[str, bytes] | None = None
+) -> None:
+    """Write `report.html`. Raises OutputFailed where it cannot be written."""
+    text = render(report, sheet_png, posters)
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        message = f"cannot write {path.name}: {error.strerror or error}"
+        raise OutputFailed(message, hint="choose another output folder, or free some space") from error

@@ -1,0 +1,186 @@
+"""The demonstration from the first check to the last line: run it, judge it, write it down, say how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2ecall import __version__
+from e2ecall.demo.checks import Check
+from e2ecall.demo.conductor import PEOPLE, Conductor
+from e2ecall.demo.report import Report, Sas, stream_rows, write_report
+from e2ecall.demo.report_html import write_html
+from e2ecall.demo.screen import Screen, make_screen
+from e2ecall.demo.settings import Attack, Settings
+from e2ecall.demo.verdict import Evidence, Judgement, collect, judge
+from e2ecall.errors import (
+    E2ECallError,
+    ExitStatus,
+    OutputFailed,
+    PeerMisbehaved,
+    VerificationFailed,
+    exit_status,
+)
+
+__all__ = ["run_demo"]
+
+WHY_EMOJI = (
+    "The relay ran one exchange with each of you and read everything; what gives it away is that the two of you see "
+    "different emoji. Comparing four emoji is all that stands between its clear row and the sealed one."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How it ended: the status, one sentence, and the error that a command line tells, if it is one."""
+
+    status: ExitStatus
+    reason: str
+    error: E2ECallError | None = None
+
+
+def run_demo(settings: Settings, *, as_json: bool) -> ExitStatus:
+    """Hold the call and judge it. Raises what went wrong after everything that there is has been written down."""
+    settings.check()
+    _make_folder(settings.folder)
+    with make_screen(settings, as_json=as_json) as screen:
+        outcome, lines = asyncio.run(_perform(settings, screen))
+    screen.say(lines)
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.status
+
+
+async def _perform(settings: Settings, screen: Screen) -> tuple[_Outcome, list[str]]:
+    conductor = Conductor(settings, screen.tell)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, conductor.stop.set)
+    try:
+        error = await conductor.run()
+        evidence = await collect(conductor)
+    finally:
+        await conductor.close()
+        loop.remove_signal_handler(signal.SIGINT)
+    judgement = await asyncio.to_thread(_judged, evidence, conductor, error)
+    outcome = _outcome(settings, judgement.checks, error, interrupted=conductor.stop.is_set())
+    report = _report(conductor, judgement, outcome)
+    _write_down(settings, report, judgement)
+    screen.tell({"event": "report", "who": "relay", **report.to_dict()})
+    return outcome, _closing_lines(settings, judgement, outcome)
+
+
+def _judged(evidence: Evidence, conductor: Conductor, error: E2ECallError | None) -> Judgement:
+    """The judgement; where a recording cannot even be read, that is its one failing check."""
+    try:
+        return judge(evidence, conductor)
+    except OutputFailed:
+        raise
+    except E2ECallError as trouble:
+        detail = str(error or trouble)
+        return Judgement([Check("recording", ok=False, detail=detail)], None)
+
+
+def _outcome(settings: Settings, checks: Sequence[Check], error: E2ECallError | None, *, interrupted: bool) -> _Outcome:
+    if interrupted:
+        return _Outcome(ExitStatus.INTERRUPTED, "interrupted; what there was is kept")
+    if error is not None:
+        return _Outcome(exit_status(error), str(error), error)
+    failed = {check.id: check.detail for check in checks if not check.ok}
+    if settings.attack is Attack.MITM and failed.keys() == {"emoji"}:
+        differ = VerificationFailed(f"the emoji differ: {failed['emoji']}", hint=WHY_EMOJI)
+        return _Outcome(ExitStatus.VERIFICATION, f"The emoji differ: {failed['emoji']}. {WHY_EMOJI}", differ)
+    if failed:
+        what = "; ".join(f"{name}: {detail}" for name, detail in failed.items())
+        return _Outcome(ExitStatus.SELF_CHECK, f"a self-check failed: {what}")
+    if settings.attack is Attack.MITM:
+        return _Outcome(ExitStatus.SELF_CHECK, "the emoji agree although somebody stood in the middle")
+    if settings.attack is Attack.WRONG_KEY:
+        reason = "nothing decodes: the other side seals with another key (authentication)"
+        hint = "the exchange and its emoji are right; the key that Bob used was not the one agreed on"
+        return _Outcome(ExitStatus.PEER, reason, PeerMisbehaved(reason, hint=hint))
+    return _Outcome(ExitStatus.OK, "the call was sealed from end to end, and what arrived is what was sent")
+
+
+def _report(conductor: Conductor, judgement: Judgement, outcome: _Outcome) -> Report:
+    settings = conductor.settings
+    established = {who: conductor.said(who, "established") or {} for who in PEOPLE}
+    final = {who: conductor.said(who, "final", "stats") for who in PEOPLE}
+    timing: dict[str, float | None] = {}
+    cpu: dict[str, float] = {}
+    for who in PEOPLE:
+        first = {h["kind"]: h["ms"] for h in conductor.all_said(who, "first")}
+        timing[f"{who}_first_picture"] = first.get("video")
+        timing[f"{who}_first_sound"] = first.get("audio")
+        timing[f"{who}_exchange_cpu"] = established[who].get("exchange_cpu_ms")
+        if (stats := final[who]) is not None and stats["cpu"]:
+            cpu[f"{who}_seconds"] = stats["cpu"]
+            cpu[f"{who}_sealing_share"] = stats["sealing"] / stats["cpu"]
+            cpu[f"{who}_opening_share"] = stats["opening"] / stats["cpu"]
+    rows = [
+        row for who in PEOPLE if (stats := final[who]) for row in stream_rows(who, stats["sent"], stats["received"])
+    ]
+    video = any(row.kind == "video" for row in rows)
+    return Report(
+        exit=outcome.status,
+        reason=outcome.reason,
+        version=__version__,
+        path=settings.path,
+        attack=settings.attack.value,
+        codec=settings.codec if video else "opus",
+        size=settings.size or ((640, 480) if settings.built_in else None),
+        duration=settings.duration,
+        suite=established["alice"].get("suite", ""),
+        post_quantum=established["alice"].get("post_quantum", False),
+        sas=Sas(
+            alice=established["alice"].get("emoji", ()),
+            bob=established["bob"].get("emoji", ()),
+            alice_names=established["alice"].get("names", ()),
+            bob_names=established["bob"].get("names", ()),
+        ),
+        streams=rows,
+        timing_ms=timing,
+        cpu=cpu,
+        checks=judgement.checks,
+        forwarded=(conductor.said("relay", "summary") or {}).get("forwarded", {}),
+        files=_files(settings, judgement),
+    )
+
+
+def _files(settings: Settings, judgement: Judgement) -> dict[str, str]:
+    files = {} if judgement.sheet is None else {"contact_sheet": judgement.sheet.name}
+    for who in PEOPLE:
+        for path in sorted((settings.folder / who).glob("received.*")):
+            if path.stat().st_size == 0:
+                continue
+            files[f"{who}_received"] = f"{who}/{path.name}"
+    return files
+
+
+def _write_down(settings: Settings, report: Report, judgement: Judgement) -> None:
+    write_report(settings.folder / "report.json", report)
+    sheet = None if judgement.sheet is None else judgement.sheet.read_bytes()
+    write_html(settings.folder / "report.html", report, sheet, judgement.posters)
+
+
+def _closing_lines(settings: Settings, judgement: Judgement, outcome: _Outcome) -> list[str]:
+    passed = sum(check.ok for check in judgement.checks)
+    lines = [f"{passed} of {len(judgement.checks)} self-checks hold"]
+    lines += [f"  failed: {check.id}: {check.detail}" for check in judgement.checks if not check.ok]
+    if outcome.error is None:
+        lines.append(f"{outcome.reason[:1].upper()}{outcome.reason[1:]}.")
+    if outcome.status is ExitStatus.OK:
+        lines.append("This program compared the emoji; in a real call two people do, with their own voices.")
+    lines.append(f"Results: {settings.folder / 'report.html'}")
+    return lines
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").write_bytes(b"")
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise OutputFailed(f"cannot write to {folder}: {error.strerror}", hint="choose another --out") from None

@@ -1,0 +1,236 @@
+"""What the media plug-in tells its application: frozen events, and the rules of when to tell.
+
+    StreamStarted      a local stream has its keys and its number
+    FirstFrame         the first frame was sealed (send) or opened (receive)
+    FrameDropped       frames were not sent or not taken, with the reason: the first of each reason at once, after that
+                       at most one event a second for each reason, carrying the number of frames
+    StreamUnreadable   nothing could be opened for a while; `cause` and `advice` say what to do about it
+    StreamReadable     it can be opened again; never held back
+    StreamStopped      the stream ended, with the reason; no stream ends without this
+
+Every event names the other side (`who`), the direction, kind and codec of the stream, its `mid` in the session
+description, and the key id and epoch as far as they are known. None carries key bytes or media.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+from e2ecall.errors import FrameReason
+
+__all__ = [
+    "Cause",
+    "Direction",
+    "DropLog",
+    "FirstFrame",
+    "FrameDropped",
+    "MediaEvent",
+    "Pace",
+    "StopReason",
+    "StreamEvent",
+    "StreamReadable",
+    "StreamStarted",
+    "StreamStopped",
+    "StreamUnreadable",
+    "diagnose",
+    "log_event",
+]
+
+_log = logging.getLogger("e2ecall.media")
+
+
+class Direction(StrEnum):
+    """Which way a stream runs, seen from here."""
+
+    SEND = "send"
+    RECEIVE = "receive"
+
+
+class StopReason(StrEnum):
+    """Why a stream will carry nothing more."""
+
+    CODEC = "codec cannot be sealed"
+    EXHAUSTED = "counter exhausted"
+    REFUSED = "the keys cannot be used"
+    INTERNAL = "internal error"
+    TRACK_ENDED = "track ended"
+    DISCONNECTED = "disconnected"
+    CLOSED = "closed"
+
+
+class Cause(StrEnum):
+    """Why a stream cannot be read, as far as its rejected frames tell."""
+
+    NO_KEY = "no key is installed yet"
+    WRONG_KEY = "the other side seals with another key"
+    UNKNOWN_KEY = "the frames name a key that is not known here"
+    NOT_SEALED = "the other side does not seal its media"
+    REPLAYED = "old frames are sent again"
+    REFLECTED = "our own frames come back"
+    WRONG_STREAM = "frames of another stream arrive here"
+    DAMAGED = "the frames arrive damaged"
+    CODEC = "the codec cannot be sealed"
+
+    @property
+    def advice(self) -> str:
+        """What a person can do about it."""
+        return _ADVICE[self]
+
+
+_ADVICE = {
+    Cause.NO_KEY: "finish the key exchange and install its keys; until then nothing is played",
+    Cause.WRONG_KEY: "compare the emoji: the two sides do not hold the same key, or someone stands between them",
+    Cause.UNKNOWN_KEY: "the other side is in another epoch, or this stream was not announced; nothing is played",
+    Cause.NOT_SEALED: "the other side has no end-to-end encryption, or belongs to another call; nothing is played",
+    Cause.REPLAYED: "whoever forwards the media repeats old frames; they are dropped",
+    Cause.REFLECTED: "whoever forwards the media sends our frames back to us; they are dropped",
+    Cause.WRONG_STREAM: "whoever forwards the media mixes streams up; the frames are dropped",
+    Cause.DAMAGED: "the connection loses parts of frames, or whoever forwards the media changes them; they are dropped",
+    Cause.CODEC: "offer Opus, VP8 or H.264 only; nothing else is played",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamEvent:
+    """What all events say: where it happened. `who` is the other side's name as given to `protect`."""
+
+    who: str | None
+    direction: Direction
+    kind: str
+    codec: str | None
+    mid: str | None
+    key_id: int | None = None
+    epoch: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamStarted(StreamEvent):
+    """A local stream was given context number `context` and seals from now on."""
+
+    context: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstFrame(StreamEvent):
+    """The first frame of this stream was sealed or opened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameDropped(StreamEvent):
+    """`count` frames were dropped for `reason` since the last event of that reason; `detail` tells about the last."""
+
+    reason: FrameReason
+    count: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamUnreadable(StreamEvent):
+    """No frame could be opened for a while: the commonest `reason`, what it means, and what to do."""
+
+    reason: FrameReason
+    cause: Cause
+    advice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamReadable(StreamEvent):
+    """Frames can be opened again after StreamUnreadable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamStopped(StreamEvent):
+    """The stream ended for good. `detail` adds to the reason, and is empty for an ordinary end."""
+
+    reason: StopReason
+    detail: str
+
+
+MediaEvent = StreamStarted | FirstFrame | FrameDropped | StreamUnreadable | StreamReadable | StreamStopped
+
+_ORDINARY_ENDS = frozenset({StopReason.TRACK_ENDED, StopReason.DISCONNECTED, StopReason.CLOSED})
+
+
+def log_event(event: MediaEvent) -> None:
+    """Where events go without an `on_event`: the log `e2ecall.media`, trouble as warnings."""
+    trouble = isinstance(event, StreamUnreadable) or (
+        isinstance(event, StreamStopped) and event.reason not in _ORDINARY_ENDS
+    )
+    _log.log(logging.WARNING if trouble else logging.DEBUG, "%s", event)
+
+
+class DropLog:
+    """How many frames to report now: each reason's first at once, then no more than once in `interval` seconds."""
+
+    __slots__ = ("_interval", "_last", "_pending")
+
+    def __init__(self, interval: float = 1.0) -> None:
+        self._interval = interval
+        self._last: dict[FrameReason, float] = {}
+        self._pending: Counter[FrameReason] = Counter()
+
+    def add(self, reason: FrameReason, now: float) -> int:
+        """Count one frame; the number to put in an event now, or 0 for none."""
+        self._pending[reason] += 1
+        if reason in self._last and now - self._last[reason] < self._interval:
+            return 0
+        self._last[reason] = now
+        return self._pending.pop(reason)
+
+
+class Pace:
+    """When a key frame may be asked for: every `interval` seconds at most, every `slow` once `patience` asks failed.
+
+    A wrong key makes every frame fail; asking each time would make the other side send key frames only. Asking never
+    stops altogether, for the right key or a readable frame may come at any time.
+    """
+
+    __slots__ = ("_asked", "_interval", "_last", "_patience", "_slow")
+
+    def __init__(self, interval: float = 0.5, slow: float = 5.0, patience: int = 10) -> None:
+        self._interval = interval
+        self._slow = slow
+        self._patience = patience
+        self._last: float | None = None
+        self._asked = 0
+
+    def due(self, now: float) -> bool:
+        """Whether to ask now; counts as asked if so."""
+        gap = self._interval if self._asked < self._patience else self._slow
+        if self._last is not None and now - self._last < gap:
+            return False
+        self._last = now
+        self._asked += 1
+        return True
+
+    def succeeded(self) -> None:
+        """A frame was opened: later trouble is new trouble."""
+        self._asked = 0
+
+
+def diagnose(reasons: Counter[FrameReason], *, looks_unsealed: bool) -> Cause:
+    """What rejected frames mean; `looks_unsealed` says that most of them look like an encoder's own.
+
+    A wrong key gives failed tags under a known key id. Media that is not sealed is read as a header of random bits:
+    malformed frames, and unknown keys, half of them with our own sender index.
+    """
+    reason, _ = reasons.most_common(1)[0]
+    if looks_unsealed and reason in _READS_AS_NOISE:
+        return Cause.NOT_SEALED
+    return _CAUSES.get(reason, Cause.DAMAGED)
+
+
+_READS_AS_NOISE = frozenset(
+    {FrameReason.MALFORMED, FrameReason.UNKNOWN_KEY, FrameReason.OWN_FRAME, FrameReason.AUTHENTICATION}
+)
+_CAUSES = {
+    FrameReason.AUTHENTICATION: Cause.WRONG_KEY,
+    FrameReason.UNKNOWN_KEY: Cause.UNKNOWN_KEY,
+    FrameReason.REPLAY: Cause.REPLAYED,
+    FrameReason.TOO_OLD: Cause.REPLAYED,
+    FrameReason.OWN_FRAME: Cause.REFLECTED,
+    FrameReason.WRONG_STREAM: Cause.WRONG_STREAM,
+}

@@ -1,0 +1,328 @@
+"""The whole demonstration, as a person starts it: both paths, both codecs, files, attacks, and what goes wrong."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import wave
+
+import av
+import numpy as np
+import pytest
+
+SMALL = ("--size", "160x120", "--duration", "2")
+
+
+def demo(tmp_path, *arguments, env=None, **kw):
+    """Run `e2ecall demo` to its end; (exit status, report or None, standard output, standard error)."""
+    done = subprocess.run(
+        [sys.executable, "-m", "e2ecall", "demo", "--out", str(tmp_path / "out"), *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=120,
+        env=os.environ | {"LANG": "C.UTF-8"} | (env or {}),
+        cwd=tmp_path,
+        **kw,
+    )
+    assert "Traceback" not in done.stderr + done.stdout, done.stderr
+    path = tmp_path / "out" / "report.json"
+    return done.returncode, json.loads(path.read_text()) if path.exists() else None, done.stdout, done.stderr
+
+
+def failed(report):
+    return {check["id"]: check["detail"] for check in report["checks"] if not check["ok"]}
+
+
+def make_video(path, *, seconds=1, size=(128, 96), sound=False):
+    """A film of moving stripes, with a tone if asked."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264" if path.suffix == ".mp4" else "libvpx", rate=25)
+        video.width, video.height, video.pix_fmt = *size, "yuv420p"
+        audio = container.add_stream("libopus", rate=48000) if sound else None
+        for n in range(25 * seconds):
+            row = (np.arange(size[0]) * 2 + n * 5) % 200 + 20
+            picture = np.repeat(np.tile(row, (size[1], 1))[..., None], 3, axis=2).astype(np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        if audio is not None:
+            for n in range(50 * seconds):
+                t = (np.arange(960) + 960 * n) / 48000
+                samples = (np.sin(2 * np.pi * 500 * t) * 9000).astype(np.int16)
+                frame = av.AudioFrame.from_ndarray(np.repeat(samples, 2)[None, :], format="s16", layout="stereo")
+                frame.sample_rate, frame.pts = 48000, 960 * n
+                container.mux(audio.encode(frame))
+            container.mux(audio.encode(None))
+        container.mux(video.encode(None))
+    return path
+
+
+def make_sound(path):
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(22050)
+        t = np.arange(22050) / 22050
+        file.writeframes((np.sin(2 * np.pi * 300 * t) * 9000).astype("<i2").tobytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("path", "codec"), [("relayed", "vp8"), ("relayed", "h264"), ("direct", "vp8"), ("direct", "h264")]
+)
+def test_a_call(tmp_path, path, codec):
+    status, report, out, err = demo(tmp_path, *SMALL, "--path", path, "--codec", codec)
+    assert (status, failed(report)) == (0, {}), (out, err)
+    assert err == ""
+    assert report["schema"] == "e2ecall/report/1"
+    assert report["exit"] == 0
+    assert report["sas"]["equal"]
+    assert report["sas"]["alice"] == report["sas"]["bob"]
+    assert report["suite"] == "X25519_MLKEM768"
+    assert {(row["side"], row["kind"], row["codec"]) for row in report["streams"]} == {
+        ("alice", "audio", "opus"),
+        ("alice", "video", codec),
+        ("bob", "audio", "opus"),
+        ("bob", "video", codec),
+    }
+    for row in report["streams"]:
+        assert row["sealed"] > 20
+        assert row["opened"] > 20
+        assert row["rejected"] == {}
+    # contexts 0 and 1, sender 0 for the caller, epoch 0
+    kids = {(row["side"], row["kind"]): row["kid"] for row in report["streams"]}
+    assert kids == {("alice", "audio"): 0, ("alice", "video"): 32, ("bob", "audio"): 16, ("bob", "video"): 48}
+    ids = {check["id"] for check in report["checks"]}
+    assert {"emoji", "bob.video.counters", "bob.audio.tone", "alice.video.identical", "bob.rejected"} <= ids
+    assert ("relay.video" in ids) == (path == "relayed")
+    assert (sum(report["forwarded"].values()) > 100) == (path == "relayed")
+    for name in ("contact-sheet.png", "report.html", *report["files"].values()):
+        assert (tmp_path / "out" / name).stat().st_size > 1000
+    with av.open(str(tmp_path / "out" / report["files"]["bob_received"])) as container:
+        assert sum(1 for _ in container.decode(video=0)) > 20
+    assert "verified" not in out.lower()
+    for name in report["sas"]["names"]["alice"]:
+        assert name in out
+
+
+def test_mitm_is_seen_by_the_emoji_alone(tmp_path):
+    status, report, out, err = demo(tmp_path, *SMALL, "--attack", "mitm")
+    assert status == 4, (out, err)
+    assert set(failed(report)) == {"emoji"}
+    assert not report["sas"]["equal"]
+    assert report["verified"] is False
+    assert next(check for check in report["checks"] if check["id"] == "relay.video")["ok"]
+    assert err.startswith("error: the emoji differ: Alice has ")
+    assert "hint: " in err
+    assert "four emoji" in err
+    page = (tmp_path / "out" / "report.html").read_text().lower()
+    for text in (out.lower(), err.lower()):
+        assert "verified" not in text
+    assert "verified" not in page.replace("not verified", "").replace("nothing is called verified", "")
+
+
+def test_wrong_key_plays_nothing_and_says_why(tmp_path):
+    status, report, out, err = demo(tmp_path, *SMALL, "--attack", "wrong-key")
+    assert status == 3, (out, err)
+    assert failed(report) == {}
+    assert report["sas"]["equal"]
+    for row in report["streams"]:
+        assert row["opened"] == 0
+        assert set(row["rejected"]) == {"authentication"}
+    assert err.startswith("error: nothing decodes: the other side seals with another key (authentication)")
+
+
+def test_a_film_both_ways(tmp_path):
+    film = make_video(tmp_path / "film.mp4", sound=True)
+    status, report, out, err = demo(tmp_path, "--video", str(film), "--duration", "2")
+    assert (status, failed(report)) == (0, {}), (out, err)
+    assert {row["kind"] for row in report["streams"]} == {"audio", "video"}
+    assert {"bob.video.pictures", "bob.audio.identical"} <= {check["id"] for check in report["checks"]}
+
+
+def test_pictures_without_sound(tmp_path):
+    film = make_video(tmp_path / "film.webm")
+    status, report, out, err = demo(
+        tmp_path, "--video", str(film), "--size", "160x120", "--duration", "2", "--path", "direct"
+    )
+    assert (status, failed(report)) == (0, {}), (out, err)
+    assert {row["kind"] for row in report["streams"]} == {"video"}
+
+
+def test_sound_alone_is_a_voice_call(tmp_path):
+    sound = make_sound(tmp_path / "speech.wav")
+    status, report, out, err = demo(tmp_path, "--audio", str(sound), "--duration", "2")
+    assert (status, failed(report)) == (0, {}), (out, err)
+    assert {row["kind"] for row in report["streams"]} == {"audio"}
+    assert report["files"]["bob_received"].startswith("bob/received.")
+    assert (tmp_path / "out" / "contact-sheet.png").stat().st_size > 1000
+
+
+def test_json_for_programs(tmp_path):
+    status, report, out, err = demo(tmp_path, *SMALL, "--json")
+    assert (status, err) == (0, "")
+    events = [json.loads(line) for line in out.splitlines()]
+    assert {"listening", "waiting", "calling", "ringing", "established", "first", "stats", "done"} <= {
+        event["event"] for event in events
+    }
+    last = events[-1]
+    assert last["event"] == "report"
+    assert {name: last[name] for name in report} == report
+
+
+BAD = {
+    "no such file": (["--video", "missing.mp4"], 1, "no such file"),
+    "an empty file": (["--video", "empty.mp4"], 1, "is empty"),
+    "a directory": (["--audio", "."], 1, "is a directory"),
+    "not media": (["--video", "text.mp4"], 1, "cannot read text.mp4"),
+    "no pictures": (["--video", "sound.wav"], 1, ""),
+    "no sound": (["--audio", "silent.webm"], 1, ""),
+    "no duration": (["--duration", "0"], 2, "--duration"),
+    "a negative duration": (["--duration", "-3"], 2, "--duration"),
+    "no such codec": (["--codec", "av1"], 2, "--codec"),
+    "an odd size": (["--size", "161x120"], 2, "--size"),
+    "no size": (["--size", "large"], 2, "--size"),
+    "an unknown attack": (["--attack", "luck"], 2, "--attack"),
+    "direct mitm": (["--attack", "mitm", "--path", "direct"], 2, "relayed"),
+    "a folder that cannot be": (["--out", "text.mp4/x"], 1, "cannot write"),
+    "a stray word": (["now"], 2, ""),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input(tmp_path, case):
+    arguments, status, words = BAD[case]
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    (tmp_path / "text.mp4").write_text("this is no film")
+    make_sound(tmp_path / "sound.wav")
+    make_video(tmp_path / "silent.webm")
+    got, report, out, err = demo(tmp_path, *arguments)
+    assert got == status, (out, err)
+    assert words in err
+    assert "error" in err.lower()
+    if status == 1:
+        assert err.startswith("error: ")
+        assert "\nhint: " in err
+    assert report is None
+
+
+def test_a_port_in_use(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        status, _, _, err = demo(tmp_path, *SMALL, "--port", str(taken.getsockname()[1]))
+    assert status == 1
+    assert err.startswith("error: relay: the relay cannot listen on ")
+    assert "\nhint: " in err
+
+
+class Running:
+    """A demo under way, its events read as they come."""
+
+    def __init__(self, tmp_path, *arguments, **kw):
+        self.out = tmp_path / "out"
+        command = [sys.executable, "-m", "e2ecall", "demo", "--json", "--out", str(self.out), *arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kw)
+        self.pids = {}
+
+    def until_connected(self):
+        for line in self.process.stdout:
+            event = json.loads(line)
+            if "pid" in event:
+                self.pids[event["who"]] = event["pid"]
+            if event["event"] == "stats" and event["decoded"]["audio"] > 5 and event["who"] == "bob":
+                return
+        raise AssertionError(self.process.stderr.read())
+
+    def end(self):
+        out, err = self.process.communicate(timeout=60)
+        del out
+        assert "Traceback" not in err
+        report = json.loads((self.out / "report.json").read_text())
+        return self.process.returncode, report, err
+
+    def nobody_left(self):
+        deadline = time.monotonic() + 10
+        while any(alive(pid) for pid in self.pids.values()):
+            assert time.monotonic() < deadline, self.pids
+            time.sleep(0.1)
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().split(")")[1].split()[0] != "Z"
+
+
+LONG = ("--size", "160x120", "--duration", "30")
+
+
+@pytest.mark.parametrize("victim", ["relay", "alice", "bob"])
+@pytest.mark.parametrize("path", ["relayed", "direct"])
+def test_a_process_is_killed_in_the_middle(tmp_path, victim, path):
+    running = Running(tmp_path, *LONG, "--path", path)
+    running.until_connected()
+    os.kill(running.pids[victim], signal.SIGKILL)
+    status, report, err = running.end()
+    assert status == 3, err
+    assert err.startswith(f"error: {victim}: {victim} ended without a word")
+    assert report["exit"] == 3
+    running.nobody_left()
+    survivor = "bob" if victim == "alice" else "alice"
+    recording = next((tmp_path / "out" / survivor).glob("received.*"))
+    with av.open(str(recording)) as container:
+        assert sum(1 for _ in container.decode(audio=0)) > 5
+
+
+def test_interrupted(tmp_path):
+    running = Running(tmp_path, *LONG)
+    running.until_connected()
+    running.process.send_signal(signal.SIGINT)
+    status, report, err = running.end()
+    assert status == 130, err
+    assert report["exit"] == 130
+    running.nobody_left()
+    with av.open(str(next((tmp_path / "out" / "bob").glob("received.*")))) as container:
+        assert sum(1 for _ in container.decode(audio=0)) > 5
+
+
+def test_the_conductor_is_killed(tmp_path):
+    running = Running(tmp_path, *LONG)
+    running.until_connected()
+    running.process.kill()
+    running.process.communicate(timeout=30)
+    running.nobody_left()
+
+
+def limit_files():
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+
+def test_no_room_for_the_recording(tmp_path):
+    running = Running(tmp_path, *LONG, preexec_fn=limit_files)
+    out, err = running.process.communicate(timeout=90)
+    del out
+    assert "Traceback" not in err
+    assert running.process.returncode == 1, err
+    assert err.startswith("error: ")
+    assert "\nhint: " in err
+
+
+@pytest.mark.parametrize(
+    "locale", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}]
+)
+def test_no_utf_8_locale(tmp_path, locale):
+    status, report, out, err = demo(tmp_path, *SMALL, env=locale)
+    assert (status, err) == (0, "")
+    assert out.isascii()
+    for name in report["sas"]["names"]["bob"]:
+        assert name.encode("ascii", "ignore").decode() in out
