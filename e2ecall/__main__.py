@@ -9,12 +9,15 @@ def main() -> None:
     """Run the command line, or explain what is missing."""
     try:
         from e2ecall.cli.main import run
+
+        status = run()
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "e2ecall":
+        missing = (error.name or "").partition(".")[0]
+        if missing == "e2ecall":
             raise
-        sys.stderr.write(f"error: the command line needs {error.name}\nhint: pip install 'e2ecall[all]'\n")
-        sys.exit(1)
-    sys.exit(run())
+        sys.stderr.write(f"error: this needs {missing}\nhint: pip install 'e2ecall[all]'\n")
+        status = 1
+    sys.exit(status)
 
 
 if __name__ == "__main__":

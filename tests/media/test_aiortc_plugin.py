@@ -795,6 +795,63 @@ def test_recovery_is_told_at_once_and_asks_for_a_key_frame(lab):
     lab.run(main())
 
 
+@pytest.mark.clause("media.2-3", "media.5-1", "media.5-4")
+def test_installing_keys_asks_for_key_frames_on_both_sides_and_so_does_the_first_opened_frame(lab):
+    async def main():
+        a = lab.side()
+        a.guard = protect(a.pc, **a.hooks)
+        transceiver = a.pc.addTransceiver("video")
+        forced = []
+        setattr(transceiver.sender, aiortc_names.SEND_KEYFRAME, lambda: forced.append(1))
+        error = getattr(transceiver.receiver, aiortc_names.DECODER_ERROR)
+        seal = SealStream("vp8", lab.keys("callee").open_stream("video", "vp8"), who=None)
+        queue = receiving_queue(a.pc)
+        queue.put((VP8, JitterFrame(seal.seal(b"\x10 too early"), 0)))
+        queue.put(None)
+        assert queue.get() is None
+        assert not error.is_set()
+        a.guard.install(lab.keys("caller"))
+        assert forced == [1]
+        assert error.is_set()
+        error.clear()
+        queue.put((VP8, JitterFrame(seal.seal(b"\x11 in time"), 0)))
+        queue.put(None)
+        assert queue.get()[1].data == b"\x11 in time"
+        assert error.is_set()
+        assert queue.get() is None
+        await lab.until(lambda: len(a.events) >= 5)
+        assert [type(event) for event in a.events] == [
+            FrameDropped,
+            StreamUnreadable,
+            StreamStopped,
+            StreamReadable,
+            FirstFrame,
+        ]
+
+    lab.run(main())
+
+
+@pytest.mark.clause("media.5-3")
+def test_another_cause_is_told_and_the_same_one_is_not_repeated(lab):
+    async def main():
+        a = lab.side()
+        a.guard = protect(a.pc, lab.keys("caller"), **a.hooks)
+        a.pc.addTransceiver("video")
+        other = lab.keys("callee", base=bytes(32))
+        seal = SealStream("vp8", other.open_stream("video", "vp8"), who=None)
+        queue = receiving_queue(a.pc)
+        for number in range(8):
+            queue.put((VP8, JitterFrame(b"\x30 an encoder's own %d" % number, 0)))
+        for number in range(900):
+            queue.put((VP8, JitterFrame(seal.seal(b"\x11 %d" % number), 0)))
+        queue.put(None)
+        assert queue.get() is None
+        await asyncio.sleep(0.05)
+        assert [event.cause for event in a.of(StreamUnreadable)] == [Cause.NOT_SEALED, Cause.WRONG_KEY]
+
+    lab.run(main())
+
+
 @pytest.mark.clause("media.4-3")
 def test_frames_that_the_picture_does_not_miss_ask_for_nothing(lab):
     """A forwarder that repeats frames, or sends our own back, gets no key frame requests for it."""
