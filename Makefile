@@ -10,7 +10,7 @@ DEV    := $(VENV)/.dev-$(HASH)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
-export PYTHONDONTWRITEBYTECODE :=
+export PIP_NO_CACHE_DIR := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all check format lint types imports spec wheel-smoke bench clean

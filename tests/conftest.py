@@ -1,6 +1,12 @@
-"""What all tests share: one Hypothesis profile without deadlines (two cores, many neighbours), and the slow switch."""
+"""What all tests share: Hypothesis without deadlines (two cores, many neighbours), and more examples when asked.
+
+`make test-all` sets E2ECALL_SLOW: ten times the examples, and the suites that take minutes.
+"""
+
+import os
 
 from hypothesis import settings
 
 settings.register_profile("e2ecall", deadline=None, print_blob=True)
-settings.load_profile("e2ecall")
+settings.register_profile("slow", settings.get_profile("e2ecall"), max_examples=1000)
+settings.load_profile("slow" if os.environ.get("E2ECALL_SLOW") else "e2ecall")

@@ -50,7 +50,9 @@ def run(arguments: list[str] | None = None) -> int:
     except click.Abort:
         return ExitStatus.INTERRUPTED
     except click.ClickException as error:
-        error.show(sys.stderr)
+        context = getattr(error, "ctx", None)
+        hint = f"{context.command_path if context else 'e2ecall'} --help"
+        sys.stderr.write(f"error: {error.format_message()}\nhint: {hint}\n")
         return ExitStatus.USAGE
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED

@@ -84,7 +84,8 @@ async def run_relay(child: Child) -> None:
     mailbox = SplicingMailbox(mallory) if attacked else None
     with loopback_only():
         async with await serve(create_app(hop_factory=hop, mailbox=mailbox), port=child.settings.port) as server:
-            child.tell("listening", url=server.url, port=server.port, pid=os.getpid())
+            holds = "holds a key for each of the two" if attacked else "holds no keys"
+            child.tell("listening", url=server.url, port=server.port, pid=os.getpid(), holds=holds)
             report = asyncio.create_task(_report(child, curious))
             try:
                 await _obey(child, curious)

@@ -147,7 +147,9 @@ class LiveScreen:
             table.add_column(justify="center", ratio=1)
         alice, bob = self._state.people["alice"], self._state.people["bob"]
         relay = Group(
-            Text("relay", style="bold"), Text("ends DTLS, holds no keys", style="dim"), Text(self._state.relay)
+            Text("relay", style="bold"),
+            Text(f"ends DTLS, {self._state.relay_holds or 'holds no keys'}", style="dim"),
+            Text(self._state.relay),
         )
         table.add_row(
             Panel(self._person("Alice", alice), box=shown),

@@ -61,6 +61,7 @@ class CallState:
         self.settings = settings
         self.people = {who: PersonState() for who in PEOPLE}
         self.relay = "not started"
+        self.relay_holds = ""
         self.forwarded: dict[str, int] = {}
 
     def take(self, happening: Happening) -> None:
@@ -79,7 +80,7 @@ class CallState:
     def _take_relay(self, happening: Happening) -> None:
         event = happening["event"]
         if event == "listening":
-            self.relay = "listening"
+            self.relay, self.relay_holds = "listening", happening["holds"]
         elif event in {"forwarding", "summary"}:
             frames = happening["frames" if event == "forwarding" else "forwarded"]
             self.forwarded = frames
@@ -121,7 +122,7 @@ def describe(happening: Happening) -> str | None:
     who, event = str(happening["who"]).capitalize(), happening["event"]
     match event:
         case "listening":
-            return f"{who}: listening on port {happening['port']}; it forwards the media and holds no keys"
+            return f"{who}: listening on port {happening['port']}; it forwards the media and {happening['holds']}"
         case "waiting" | "calling":
             return f"{who}: {_STATES[event]} (process {happening['pid']})"
         case "ringing":

@@ -88,6 +88,4 @@ def _size_of(subcon: Declaration) -> str:
     if isinstance(subcon, construct.FocusedSeq):  # what PrefixedArray makes
         count, items = subcon.subcons
         return f"{count.sizeof()} + {items.subcon.subcon.sizeof()} n"
-    if isinstance(subcon, construct.Struct):
-        return " + ".join(_size_of(field) for field in subcon.subcons)
     return str(subcon.sizeof())

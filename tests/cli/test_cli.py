@@ -62,7 +62,8 @@ def test_version():
 def test_usage(arguments):
     done = e2ecall(*arguments)
     assert done.returncode == ExitStatus.USAGE
-    assert "Error: " in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert "\nhint: e2ecall" in done.stderr
     assert done.stdout == ""
 
 

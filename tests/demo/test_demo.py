@@ -108,6 +108,15 @@ def test_a_call(tmp_path, path, codec):
         assert name in out
 
 
+@pytest.mark.skipif(not os.environ.get("E2ECALL_SLOW"), reason="a minute; make test-all runs it")
+@pytest.mark.parametrize("codec", ["vp8", "h264"])
+def test_a_minute_without_a_frame_lost_to_encryption(tmp_path, codec):
+    status, report, out, err = demo(tmp_path, "--duration", "60", "--codec", codec, "--size", "320x240")
+    assert (status, failed(report)) == (0, {}), (out, err)
+    assert sum(row["sealed"] for row in report["streams"]) > 2 * 60 * 75
+    assert all(row["rejected"] == {} for row in report["streams"])
+
+
 def test_mitm_is_seen_by_the_emoji_alone(tmp_path):
     status, report, out, err = demo(tmp_path, *SMALL, "--attack", "mitm")
     assert status == 4, (out, err)
