@@ -191,7 +191,7 @@ class Person:
     def _handle(self, events: Sequence[object]) -> None:
         for event in events:
             if isinstance(event, IncomingCall) and not self._incoming.done():
-                self._child.tell("ringing", name=event.profile.name)
+                self._child.tell("ringing", name=event.profile.shown_name)
                 self._incoming.set_result(event)
             elif isinstance(event, CallEstablished) and not self._established.done():
                 self._established.set_result(event)
@@ -217,7 +217,7 @@ class Person:
         self._child.tell(
             "established",
             role=established.role,
-            peer=result.peer_profile.name,
+            peer=result.peer_profile.shown_name,
             suite=result.suite.name,
             post_quantum=result.suite.post_quantum,
             emoji=[each.char for each in four],

@@ -66,6 +66,11 @@ class Profile:
         """The SFrame suites that hold, named or not."""
         return self.frame_suites or DEFAULT_FRAME_SUITES
 
+    @property
+    def shown_name(self) -> str:
+        """kex.4-12: the name as a screen may show it: no control, formatting or private characters; "" without one."""
+        return "".join(each for each in self.name or "" if each.isprintable()).strip()
+
     def encode(self) -> dict[int, bytes]:
         """{field: value}; what does not fit the page raises ApiMisuse."""
         _require(all(len(f) == FINGERPRINT_LENGTH for f in self.fingerprints), "a fingerprint has 32 bytes")

@@ -282,6 +282,24 @@ def test_a_whole_good_payload_is_taken():
     assert len(caller_payload(*fields).peer_profile.fingerprints) == 2
 
 
+@pytest.mark.clause("kex.4-12")
+@pytest.mark.parametrize(
+    ("claimed", "shown"),
+    [
+        (None, ""),
+        ("", ""),
+        ("Zoë 🐝", "Zoë 🐝"),
+        ("Bob\n(verified)", "Bob(verified)"),
+        ("\x1b[2Jeve", "[2Jeve"),
+        ("\u202eecilA", "ecilA"),
+        ("a\u200bb\x00", "ab"),
+        ("  ", ""),
+    ],
+)
+def test_a_name_is_shown_without_what_could_rewrite_the_screen(claimed, shown):
+    assert Profile(name=claimed).shown_name == shown
+
+
 @pytest.mark.clause("kex.7-3")
 @pytest.mark.parametrize("key", SMALL_ORDER_ED25519)
 def test_small_order_identities_are_refused_even_with_a_signature_that_verifies(key):
