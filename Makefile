@@ -16,9 +16,9 @@ export PIP_NO_CACHE_DIR := 1
 .PHONY: help setup demo test test-all check format lint types imports spec wheel-smoke bench clean
 
 help:          ## this list
-	@grep -E '^[a-z-]+: *.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s'|'
+	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(RUN): pyproject.toml constraints.txt
+$(RUN):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: e2ecall needs Python 3.11 or newer, found $$($(PYTHON) --version)" >&2; echo "hint: make PYTHON=python3.11 …" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "error: this Python cannot make a virtual environment" >&2; echo "hint: apt install python3-venv" >&2; exit 1; }
 	@test -x $(BIN)/python && $(BIN)/python -c 'import pip' 2>/dev/null || { rm -rf $(VENV); echo "setting up $(VENV) …"; $(PYTHON) -m venv $(VENV); }

@@ -2,12 +2,20 @@
 
 from collections.abc import Awaitable, Callable
 
-from e2ecall.call.one_to_one import CallEnded, CallEstablished, Event, IncomingCall, MessageRefused, OneToOne
-from e2ecall.crypto.rng import SystemRng
+from e2ecall import (
+    CallEnded,
+    CallEstablished,
+    IncomingCall,
+    MessageRefused,
+    OneToOne,
+    Profile,
+    SystemRng,
+    emoji,
+    fresh_identity,
+)
+from e2ecall.call.one_to_one import Event
 from e2ecall.errors import TransportFailed
-from e2ecall.handshake import Profile
-from e2ecall.identity import fresh_identity
-from e2ecall.sas import describe, emoji
+from e2ecall.sas import describe
 
 
 def new_call(name: str) -> OneToOne:

@@ -1,33 +1,34 @@
 """End-to-end encryption for calls: a specified key exchange, four emoji to compare, and SFrame for every frame.
 
 Where is …?
-    a whole call of two, without IO       OneToOne, and its events
+    a whole call of two, without IO       OneToOne; its events IncomingCall, CallEstablished, PeerControl,
+                                          MessageRefused, CallEnded
     what people compare                   emoji, digits, eight_rows, RowPick; odds in e2ecall.sas
-    keys for frames                       FrameKeys, from CallEstablished.result
+    key material                          SecretBytes
+    keys for frames                       FrameKeys, from CallEstablished.frame_keys()
     encrypt an aiortc connection          e2ecall.media.aiortc_plugin.protect (extra "media")
     SFrame alone (RFC 9605)               Sender, Receiver; the rest in e2ecall.sframe
     the exchange's single steps           e2ecall.handshake
     the relay, its server and client      e2ecall.relay (extra "server")
     what can go wrong                     E2ECallError and the tree in e2ecall.errors
+    the protocol                          spec/protocol.md, in the repository and in the package's data
 
 Nothing here has been audited by outsiders. There are no groups yet.
 """
 
 from e2ecall.call.epochs import FrameKeys, Role
-from e2ecall.call.one_to_one import CallEnded, CallEstablished, IncomingCall, MessageRefused, OneToOne
+from e2ecall.call.one_to_one import CallEnded, CallEstablished, IncomingCall, MessageRefused, OneToOne, PeerControl
 from e2ecall.crypto.rng import SystemRng
 from e2ecall.errors import (
     ApiMisuse,
+    CounterExhausted,
     E2ECallError,
     FrameReason,
     FrameRejected,
-    MalformedMessage,
-    PeerIncompatible,
-    PeerMisbehaved,
-    TransportFailed,
+    MediaUnavailable,
     VerificationFailed,
 )
-from e2ecall.handshake import LinkSecret, Profile, Suite, TransportMode
+from e2ecall.handshake import AbortReason, LinkSecret, Profile, Suite, TransportMode
 from e2ecall.identity import fresh_identity
 from e2ecall.sas import RowPick, digits, eight_rows, emoji
 from e2ecall.secret import SecretBytes
@@ -36,21 +37,22 @@ from e2ecall.sframe import CipherSuite, Receiver, Sender
 __version__ = "0.1.0"
 
 __all__ = [
+    "AbortReason",
     "ApiMisuse",
     "CallEnded",
     "CallEstablished",
     "CipherSuite",
+    "CounterExhausted",
     "E2ECallError",
     "FrameKeys",
     "FrameReason",
     "FrameRejected",
     "IncomingCall",
     "LinkSecret",
-    "MalformedMessage",
+    "MediaUnavailable",
     "MessageRefused",
     "OneToOne",
-    "PeerIncompatible",
-    "PeerMisbehaved",
+    "PeerControl",
     "Profile",
     "Receiver",
     "Role",
@@ -59,7 +61,6 @@ __all__ = [
     "Sender",
     "Suite",
     "SystemRng",
-    "TransportFailed",
     "TransportMode",
     "VerificationFailed",
     "digits",

@@ -47,6 +47,15 @@ class SecretBytes:
             raise ApiMisuse("this secret has been wiped")
         return memoryview(self._data).toreadonly()
 
+    def take(self) -> SecretBytes:
+        """The same secret in a new owner's hands; this object counts as wiped. ApiMisuse if it is already.
+
+        Whoever may use a key only once takes it, so that a second use of the same object fails.
+        """
+        taken = SecretBytes(self.expose())
+        self.wipe()
+        return taken
+
     def wipe(self) -> None:
         """Overwrite the buffer with zeros; every later `expose()` raises ApiMisuse. A second wipe is harmless."""
         self._data[:] = bytes(len(self._data))

@@ -52,9 +52,6 @@ def test_a_call_with_the_public_names_alone():
                         events[receiver].append(event)
     (at_alice,), (at_bob,) = events[alice], events[bob]
     assert e2ecall.emoji(at_alice.result.sas) == e2ecall.emoji(at_bob.result.sas)
-    keys = [
-        e2ecall.FrameKeys(done.result.keys.base_key, done.role, e2ecall.CipherSuite(done.result.frame_suite))
-        for done in (at_alice, at_bob)
-    ]
+    keys = [done.frame_keys() for done in (at_alice, at_bob)]
     sealed = keys[0].open_stream("audio", "opus").sender.protect(b"sound")
     assert keys[1].receiver.unprotect(sealed)[0] == b"sound"

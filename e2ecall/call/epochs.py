@@ -62,9 +62,9 @@ class LocalStream:
 class FrameKeys(Owned):
     """frame.7: the frame keys of one side of a call, from the base_key of epoch 0.
 
-    Make one per side and call, and keep it: a second one with the same base_key and role would start its counters
-    again. `base_key` stays the caller's to wipe, which ends `open_stream` and `announce_remote`. Like a Sender, the
-    object cannot be copied, pickled, or used after os.fork().
+    It takes `base_key`: a second one from the same SecretBytes is ApiMisuse, because it would start its counters again.
+    `wipe` ends `open_stream` and `announce_remote`. Like a Sender, the object cannot be copied, pickled, or used after
+    os.fork().
     """
 
     __slots__ = ("_base_key", "_by_kind", "_next_context", "_remote", "_unopened", "receiver", "role", "suite", "who")
@@ -77,7 +77,7 @@ class FrameKeys(Owned):
         self.suite = suite
         self.who = who
         self.receiver = Receiver(suite, layout=ONE_TO_ONE, own_sender=self.role.sender_index)
-        self._base_key = base_key
+        self._base_key = base_key.take()
         self._next_context: Callable[[], int] = count(_FIRST_FURTHER).__next__
         self._unopened: dict[Kind, int] = dict(_FIRST)
         self._remote: dict[int, tuple[Kind, str | None]] = {}
@@ -130,6 +130,10 @@ class FrameKeys(Owned):
     def knows_context(self, context: int) -> bool:
         """Whether the other side has a stream of that context, whatever its kind."""
         return context in self._remote
+
+    def wipe(self) -> None:
+        """Zero the base key: no further stream is opened or announced; running ones go on until they are gone."""
+        self._base_key.wipe()
 
     def disable_after_fork(self) -> None:
         """frame.5-4: a child opens no stream: parent and child would give out the same context."""

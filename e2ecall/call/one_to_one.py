@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from e2ecall.call.control import ControlChannel, ControlMessage
-from e2ecall.call.epochs import Role
+from e2ecall.call.epochs import FrameKeys, Role
 from e2ecall.crypto.kdf import sha256
 from e2ecall.crypto.rng import Rng
 from e2ecall.crypto.sign import Signer
@@ -36,6 +36,7 @@ from e2ecall.handshake import (
     receive_offer,
 )
 from e2ecall.handshake.messages import DEFAULT_SUITES
+from e2ecall.sframe import CipherSuite
 from e2ecall.wire.control import ENVELOPE, Channel, ControlType
 from e2ecall.wire.declared import build_bytes, parse_exact
 from e2ecall.wire.handshake import MessageType
@@ -69,6 +70,13 @@ class CallEstablished:
 
     role: Role
     result: Established
+
+    def frame_keys(self, who: str | None = None) -> FrameKeys:
+        """The keys of this call's frames, once: they take the base key, and a second call raises ApiMisuse.
+
+        `who` names the other side in errors and events.
+        """
+        return FrameKeys(self.result.keys.base_key, self.role, CipherSuite(self.result.frame_suite), who=who)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,7 @@ class OneToOne:
         suites: Sequence[Suite] = DEFAULT_SUITES,
         secret: LinkSecret | None = None,
     ) -> None:
+        profile.encode()  # what does not fit is this program's mistake, and shows now
         self._identity = identity
         self._rng = rng
         self._profile = profile
@@ -132,8 +141,8 @@ class OneToOne:
 
     def call(self) -> None:
         """Send m1. One per act of the person: a second call on the same object is ApiMisuse."""
-        if self._own_offer is not None or self._state is not None:
-            raise ApiMisuse("this side has called already", clause="kex.9-2")
+        if self._own_offer is not None or self._state is not None or self._ended:
+            raise ApiMisuse("this side has called already, or the call is over", clause="kex.9-2")
         call_id = self._rng.draw("call id", 16)
         state = make_offer(self._identity, call_id, self._rng, suites=self._suites, secret=self._secret)
         self._state, self._own_offer = state, state.offer
@@ -210,7 +219,11 @@ class OneToOne:
             return [IncomingCall(ringing.peer_identity, ringing.peer_profile)]
         assert isinstance(state, RevealSent)  # what _AWAITED leaves
         result = state.receive_finish(data)
-        _check_modes(result.own_profile, result.peer_profile)
+        try:
+            _check_modes(result.own_profile, result.peer_profile)
+        except VerificationFailed:
+            result.keys.wipe()
+            raise
         return [self._establish(Role.CALLER, result)]
 
     def _receive_offer(self, data: bytes) -> list[Event]:
@@ -221,12 +234,14 @@ class OneToOne:
         if isinstance(state, AnswerSent) and state.offer_hash == digest:
             self._post(Channel.EXCHANGE, state.answer)
             return []
+        if digest in self._answered:
+            raise PeerMisbehaved("this offer was answered before, and its attempt has failed", clause="kex.6-5")
         if isinstance(state, OfferSent):
             if sha256(state.offer) < digest:
                 return []  # crossed offers, and ours is the smaller: the other side answers it
         elif state is not None:
             raise PeerMisbehaved("an offer while another attempt is under way", clause="kex.9-1")
-        if len(self._answered | {digest}) > OFFERS_PER_RING:
+        if len(self._answered) >= OFFERS_PER_RING:
             raise PeerMisbehaved("more offers than one ring answers", clause="kex.9-1")
         answered = receive_offer(data, self._identity, self._rng, suites=self._suites, secret=self._secret)
         if isinstance(state, OfferSent):
@@ -267,18 +282,14 @@ class OneToOne:
         return [MessageRefused(error, fatal=True), CallEnded(error.message, authenticated=False)]
 
     def _call_id(self) -> bytes | None:
-        state = self._state
-        if isinstance(state, Established | Ringing):
-            return state.call_id
-        raw = getattr(state, "offer", None) or getattr(state, "answer", None) or getattr(state, "reveal", None)
-        return None if raw is None else raw[2:18]
+        return None if self._state is None else self._state.call_id
 
     def _abandon(self) -> None:
         state, self._state, self._ended = self._state, None, True
-        if isinstance(state, OfferSent | RevealSent | AnswerSent):
+        if isinstance(state, Established):
+            state.keys.wipe()
+        elif state is not None:
             state.abandon()
-        elif isinstance(state, Ringing):
-            state.decline()
 
     def _post(self, channel: Channel, message: bytes) -> None:
         self._outgoing.append(build_bytes(ENVELOPE, {"channel": channel, "message": message}, "envelope"))

@@ -59,7 +59,7 @@ class Peer:
         """The answers to `lines`, one JSON text each; empty lines are passed over."""
         for line in lines:
             if line.strip():
-                yield json.dumps(self.answer(line), ensure_ascii=False, separators=(",", ":"))
+                yield json.dumps(self.answer(line), separators=(",", ":"))
 
     def _hello(self, request: Request) -> dict[str, Any]:
         del request

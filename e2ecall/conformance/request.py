@@ -61,7 +61,7 @@ class Request:
     def text(self, name: str) -> str:
         """A JSON string."""
         value = self._member(name)
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not _encodes(value):
             raise ApiMisuse(f"{name} is not a string")
         return value
 
@@ -70,6 +70,8 @@ class Request:
         value = self._member(name)
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise ApiMisuse(f"{name} is neither a string nor a number")
+        if not _encodes(str(value)):
+            raise ApiMisuse(f"{name} is not a string")
         return str(value)
 
     def part(self, name: str) -> Request:
@@ -93,6 +95,11 @@ def _hex(value: object, name: str, length: int | None) -> bytes:
     if length is not None and len(data) != length:
         raise ApiMisuse(f"{name} has {len(data)} bytes, not {length}")
     return data
+
+
+def _encodes(text: str) -> bool:
+    """Whether the text has a UTF-8 form: JSON may carry half a surrogate pair."""
+    return all(not 0xD800 <= ord(each) <= 0xDFFF for each in text)
 
 
 def _number(value: object, name: str, bits: int) -> int:

@@ -16,19 +16,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from e2ecall import errors
 from e2ecall.demo.settings import Settings
-from e2ecall.errors import (
-    AddressUnavailable,
-    ApiMisuse,
-    E2ECallError,
-    MalformedMessage,
-    MediaUnavailable,
-    OutputFailed,
-    PeerIncompatible,
-    PeerMisbehaved,
-    TransportFailed,
-    VerificationFailed,
-)
+from e2ecall.errors import E2ECallError, TransportFailed
 
 __all__ = ["PEOPLE", "Conductor", "Happening"]
 
@@ -40,21 +30,6 @@ _LINE_LIMIT = 1 << 20
 
 Happening = dict[str, Any]
 """One event of one process, see `demo.child`."""
-
-_ERRORS: dict[str, type[E2ECallError]] = {
-    kind.__name__: kind
-    for kind in (
-        AddressUnavailable,
-        ApiMisuse,
-        MalformedMessage,
-        MediaUnavailable,
-        OutputFailed,
-        PeerIncompatible,
-        PeerMisbehaved,
-        TransportFailed,
-        VerificationFailed,
-    )
-}
 
 
 @dataclass(slots=True)
@@ -222,5 +197,5 @@ class Conductor:
 
 
 def _error(happening: Happening) -> E2ECallError:
-    kind = _ERRORS.get(happening["kind"], TransportFailed)
+    kind = getattr(errors, happening["kind"], TransportFailed)
     return kind(f"{happening['who']}: {happening['message']}", hint=happening["hint"])

@@ -17,8 +17,7 @@ from e2ecall.identity import fresh_identity
 from e2ecall.media.transform import OpenStream, SealStream
 from e2ecall.relay.mailbox import Delivery, Limits, Mailbox, Member
 from e2ecall.relay.messages import Delivered, Refused
-from e2ecall.sas import Emoji, emoji
-from e2ecall.sframe import CipherSuite
+from e2ecall.sas import FourEmoji, emoji
 
 __all__ = ["Mallory", "SplicingMailbox"]
 
@@ -39,7 +38,7 @@ class Mallory:
             ),
         }
         self.keys: dict[int, FrameKeys] = {}
-        self.emoji: dict[int, tuple[Emoji, Emoji, Emoji, Emoji]] = {}
+        self.emoji: dict[int, FourEmoji] = {}
         self._open: dict[tuple[int, str], OpenStream] = {}
         self._seal: dict[tuple[int, str], SealStream] = {}
 
@@ -66,10 +65,8 @@ class Mallory:
                     self.legs[seat].accept(Profile(event.profile.mode, frame_suites=DEFAULT_FRAME_SUITES, name="Bob")),
                 )
             elif isinstance(event, CallEstablished):
-                result = event.result
-                suite = CipherSuite(result.frame_suite)
-                self.keys[seat] = FrameKeys(result.keys.base_key, event.role, suite, who=f"seat {seat}")
-                self.emoji[seat] = emoji(result.sas)
+                self.keys[seat] = event.frame_keys(f"seat {seat}")
+                self.emoji[seat] = emoji(event.result.sas)
             elif isinstance(event, CallEnded):
                 self.legs[1 - seat].end()
 

@@ -228,11 +228,10 @@ class Person:
         )
 
     def _frame_keys(self, established: CallEstablished) -> FrameKeys:
-        result = established.result
-        base_key = result.keys.base_key
         if self._settings.attack is Attack.WRONG_KEY and self._child.who == "bob":
-            base_key = SecretBytes(SystemRng().draw("wrong key", 32))
-        return FrameKeys(base_key, established.role, CipherSuite(result.frame_suite), who=self._peer)
+            wrong = SecretBytes(SystemRng().draw("wrong key", 32))
+            return FrameKeys(wrong, established.role, CipherSuite(established.result.frame_suite), who=self._peer)
+        return established.frame_keys(self._peer)
 
     # -- the media ------------------------------------------------------------------------------------------------
 

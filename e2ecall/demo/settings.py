@@ -6,17 +6,15 @@ import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
 
 from e2ecall.errors import MediaUnavailable
 from e2ecall.media.files import open_clip, require_codec
 from e2ecall.media.testcard import ALICE, BOB, TestCard
 from e2ecall.media.tracks import BuiltInClip, Source
 
-__all__ = ["FPS", "Attack", "Path_", "Settings"]
+__all__ = ["FPS", "Attack", "Settings"]
 
 FPS = 30
-Path_ = Literal["relayed", "direct"]
 
 
 class Attack(StrEnum):

@@ -18,8 +18,7 @@ from e2ecall.crypto.rng import Rng
 from e2ecall.crypto.sign import Signer
 from e2ecall.crypto.x25519 import X25519Key
 from e2ecall.errors import PeerIncompatible, VerificationFailed
-from e2ecall.handshake.caller import LABEL_CALLEE, LABEL_CALLER
-from e2ecall.handshake.keys import HandshakeKeys, commitment, transcript, transcript2
+from e2ecall.handshake.keys import HandshakeKeys, commitment, transcript
 from e2ecall.handshake.link import LinkSecret
 from e2ecall.handshake.messages import (
     COMMITMENT_LENGTH,
@@ -33,8 +32,8 @@ from e2ecall.handshake.messages import (
     check_call_id,
     sealed_prefix,
 )
-from e2ecall.handshake.payload import Profile, SignedPayload
-from e2ecall.handshake.state import Established, SingleUse
+from e2ecall.handshake.payload import LABEL_CALLEE, LABEL_CALLER, Profile, SignedPayload
+from e2ecall.handshake.state import Established, KeyedState
 from e2ecall.wire.declared import lv
 
 __all__ = ["AnswerSent", "Ringing", "receive_offer"]
@@ -49,7 +48,7 @@ def receive_offer(
     secret: LinkSecret | None = None,
     kem: mlkem.Kem | None = None,
 ) -> AnswerSent:
-    """kex.6.1: m1 to m2. Whether a link `secret` is required is decided here, never by m1.
+    """kex.6-2, kex.8-1: m1 to m2. Whether a link `secret` is required is decided here, never by m1.
 
     Raises MalformedMessage, PeerIncompatible (version, no common suite), PeerMisbehaved (bad keys) or
     VerificationFailed (the link secret is missing, unexpected or another one).
@@ -80,17 +79,15 @@ def _check_secret(offer: Offer, secret: LinkSecret | None) -> None:
         raise VerificationFailed("the link secrets do not match", clause="kex.8-1")
 
 
-class AnswerSent(SingleUse):
+class AnswerSent(KeyedState):
     """Waits for m3. `answer` is m2, and the answer to every repetition of the same m1."""
 
-    __slots__ = ("_identity", "_keys", "_offer", "_suite", "answer")
+    __slots__ = ("_identity", "_offer", "answer")
 
     def __init__(self, identity: Signer, offer: Offer, suite: Suite, keys: HandshakeKeys, answer: bytes) -> None:
-        super().__init__()
+        super().__init__(offer.call_id, suite, keys)
         self._identity = identity
         self._offer = offer
-        self._suite = suite
-        self._keys = keys
         self.answer = answer
 
     @property
@@ -99,7 +96,7 @@ class AnswerSent(SingleUse):
         return sha256(self._offer.raw)
 
     def receive_reveal(self, data: bytes) -> Ringing:
-        """kex.6.2: m3 to ringing. The opening is compared first; the state is spent either way.
+        """kex.6-3: m3 to ringing. The opening is compared first; the state is spent either way.
 
         Raises MalformedMessage, PeerMisbehaved or VerificationFailed.
         """
@@ -115,24 +112,19 @@ class AnswerSent(SingleUse):
         opened = commitment(self._offer.raw[:-COMMITMENT_LENGTH], reveal.nonce)
         if not constant_time_equal(opened, self._offer.commitment):
             raise VerificationFailed("the opening is not what was committed to", clause="kex.6-3")
-        check_call_id(reveal.call_id, self._offer.call_id)
+        check_call_id(reveal.call_id, self.call_id)
         th = transcript(self._offer.raw, self.answer, reveal.nonce)
         key, iv = self._keys.sealing("m3", th)
         aad = th + sealed_prefix(data, reveal.sealed)
         plain = open_sealed(key, iv, reveal.sealed, aad, what="the caller's proof", clause="kex.7-5")
         payload = SignedPayload.verify(plain, self._identity.public, LABEL_CALLER, th)
-        return Ringing(self._identity, self._offer.call_id, self._suite, self._keys, th, data, payload)
-
-    def abandon(self) -> None:
-        """End this attempt: its keys are wiped."""
-        self._spent = True
-        self._keys.wipe()
+        return Ringing(self._identity, self.call_id, self.suite, self._keys, th, data, payload)
 
 
-class Ringing(SingleUse):
+class Ringing(KeyedState):
     """m3 is good: `peer_identity` and `peer_profile` say who calls; the person decides."""
 
-    __slots__ = ("_identity", "_keys", "_reveal", "_th", "call_id", "peer_identity", "peer_profile", "suite")
+    __slots__ = ("_identity", "_payload", "_reveal", "_th")
 
     def __init__(
         self,
@@ -144,50 +136,41 @@ class Ringing(SingleUse):
         reveal: bytes,
         payload: SignedPayload,
     ) -> None:
-        super().__init__()
+        super().__init__(call_id, suite, keys)
         self._identity = identity
-        self._keys = keys
         self._th = th
         self._reveal = reveal
-        self.call_id = call_id
-        self.suite = suite
-        self.peer_identity = payload.identity
-        self.peer_profile = payload.profile
+        self._payload = payload
+
+    @property
+    def peer_identity(self) -> bytes:
+        """The caller's Ed25519 key, 32 bytes."""
+        return self._payload.identity
+
+    @property
+    def peer_profile(self) -> Profile:
+        """What the caller says of itself and its media."""
+        return self._payload.profile
 
     def accept(self, profile: Profile) -> tuple[bytes, Established]:
-        """kex.6.3: m4, which is the acceptance, and the result.
+        """kex.6-6: m4, which is the acceptance, and the result.
 
         Of `profile.frame_suites`, the suites this side supports, the first that the caller offered is taken;
-        none in common raises PeerIncompatible and spends nothing.
+        none in common raises PeerIncompatible, a profile that does not fit ApiMisuse, and both spend nothing.
         """
         self._check_unspent()
+        profile.encode()
         suite = _choose_frame_suite(self.peer_profile, profile)
         chosen = replace(profile, frame_suites=(suite,) if self.peer_profile.frame_suites else ())
-        chosen.encode()
         self._spend()
         try:
             payload = SignedPayload.sign(self._identity, chosen, LABEL_CALLEE, self._th + lv(self._reveal))
             prefix = Finish.prefix(self.call_id, len(payload) + TAG_LENGTH)
             key, iv = self._keys.sealing("m4", self._th)
             finish = prefix + seal(key, iv, payload, self._th + sha256(self._reveal) + prefix)
-            th2 = transcript2(self._th, self._reveal, finish)
-            return finish, Established(
-                call_id=self.call_id,
-                suite=self.suite,
-                sas=self._keys.sas(self._th),
-                th2=th2,
-                keys=self._keys.session(th2),
-                peer_identity=self.peer_identity,
-                own_profile=chosen,
-                peer_profile=self.peer_profile,
-            )
+            return finish, self._establish(self._th, self._reveal, finish, self._payload, chosen)
         finally:
             self._keys.wipe()
-
-    def decline(self) -> None:
-        """Refuse the call: nothing is sent by this, and the keys are wiped."""
-        self._spent = True
-        self._keys.wipe()
 
 
 def _choose_frame_suite(caller: Profile, callee: Profile) -> int:

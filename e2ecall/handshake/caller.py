@@ -17,7 +17,7 @@ from e2ecall.crypto.rng import Rng
 from e2ecall.crypto.sign import Signer
 from e2ecall.crypto.x25519 import X25519Key
 from e2ecall.errors import ApiMisuse
-from e2ecall.handshake.keys import HandshakeKeys, commitment, transcript, transcript2
+from e2ecall.handshake.keys import HandshakeKeys, commitment, transcript
 from e2ecall.handshake.link import LinkSecret
 from e2ecall.handshake.messages import (
     DEFAULT_SUITES,
@@ -30,15 +30,12 @@ from e2ecall.handshake.messages import (
     check_call_id,
     sealed_prefix,
 )
-from e2ecall.handshake.payload import Profile, SignedPayload, check_frame_suite
-from e2ecall.handshake.state import Established, SingleUse
+from e2ecall.handshake.payload import LABEL_CALLEE, LABEL_CALLER, Profile, SignedPayload, check_frame_suite
+from e2ecall.handshake.state import Established, KeyedState, SingleUse
 from e2ecall.secret import SecretBytes
 from e2ecall.wire.declared import lv
 
-__all__ = ["LABEL_CALLEE", "LABEL_CALLER", "OfferSent", "RevealSent", "make_offer"]
-
-LABEL_CALLER = "e2ecall/1 sig caller"
-LABEL_CALLEE = "e2ecall/1 sig callee"
+__all__ = ["OfferSent", "RevealSent", "make_offer"]
 
 
 def make_offer(
@@ -49,8 +46,8 @@ def make_offer(
     suites: Sequence[Suite] = DEFAULT_SUITES,
     secret: LinkSecret | None = None,
 ) -> OfferSent:
-    """kex.5.1: m1 for one call. `call_id` is 16 random bytes; `suites` best first; `secret` if a link was used."""
-    if not suites or len(set(suites)) != len(suites):
+    """kex.3-1: m1 for one call. `call_id` is 16 random bytes; `suites` best first; `secret` if a link was used."""
+    if not suites or len(set(suites)) != len(suites) or not all(isinstance(suite, Suite) for suite in suites):
         raise ApiMisuse("suites are one or more, each once")
     x25519 = X25519Key(rng.draw("x25519", 32))
     kem = mlkem.MlKemKey(rng.draw("mlkem", mlkem.SEED_LENGTH)) if Suite.X25519_MLKEM768 in suites else None
@@ -64,7 +61,7 @@ def make_offer(
 class OfferSent(SingleUse):
     """Waits for m2. `offer` is m1."""
 
-    __slots__ = ("_call_id", "_identity", "_kem", "_nonce", "_secret", "_suites", "_x25519", "offer")
+    __slots__ = ("_identity", "_kem", "_nonce", "_secret", "_suites", "_x25519", "call_id", "offer")
 
     def __init__(
         self,
@@ -79,7 +76,7 @@ class OfferSent(SingleUse):
     ) -> None:
         super().__init__()
         self._identity = identity
-        self._call_id = call_id
+        self.call_id = call_id
         self._suites = suites
         self._secret = secret
         self._x25519 = x25519
@@ -88,14 +85,14 @@ class OfferSent(SingleUse):
         self.offer = offer
 
     def receive_answer(self, data: bytes, profile: Profile) -> RevealSent:
-        """kex.5.2: m2 to m3. `profile` is what the caller says of itself and its media.
+        """kex.5-1, kex.5-2: m2 to m3. `profile` is what the caller says of itself and its media.
 
         A refused m2 raises MalformedMessage, PeerMisbehaved or PeerIncompatible and spends nothing.
         """
         self._check_unspent()
         profile.encode()  # this side's own mistakes show before the nonce is opened
         answer = Answer.parse(data, self._suites)
-        check_call_id(answer.call_id, self._call_id)
+        check_call_id(answer.call_id, self.call_id)
         shared = self._x25519.exchange(answer.x25519, clause="kex.7-1")
         kem_shared = self._kem.decapsulate(answer.ct) if self._kem and answer.suite.post_quantum else None
         keys = HandshakeKeys(self._secret, shared, kem_shared)
@@ -104,10 +101,10 @@ class OfferSent(SingleUse):
         self._nonce.wipe()
         th = transcript(self.offer, data, nonce)
         payload = SignedPayload.sign(self._identity, profile, LABEL_CALLER, th)
-        prefix = Reveal.prefix(self._call_id, nonce, len(payload) + TAG_LENGTH)
+        prefix = Reveal.prefix(self.call_id, nonce, len(payload) + TAG_LENGTH)
         key, iv = keys.sealing("m3", th)
         reveal = prefix + seal(key, iv, payload, th + prefix)
-        return RevealSent(self._identity, self._call_id, answer.suite, keys, th, profile, reveal)
+        return RevealSent(self._identity, self.call_id, answer.suite, keys, th, profile, reveal)
 
     def abandon(self) -> None:
         """End this attempt: the nonce is wiped and can no longer be opened."""
@@ -115,10 +112,10 @@ class OfferSent(SingleUse):
         self._nonce.wipe()
 
 
-class RevealSent(SingleUse):
+class RevealSent(KeyedState):
     """Waits for m4, the callee's acceptance. `reveal` is m3."""
 
-    __slots__ = ("_call_id", "_identity", "_keys", "_profile", "_suite", "_th", "reveal")
+    __slots__ = ("_identity", "_profile", "_th", "reveal")
 
     def __init__(
         self,
@@ -130,42 +127,24 @@ class RevealSent(SingleUse):
         profile: Profile,
         reveal: bytes,
     ) -> None:
-        super().__init__()
+        super().__init__(call_id, suite, keys)
         self._identity = identity
-        self._call_id = call_id
-        self._suite = suite
-        self._keys = keys
         self._th = th
         self._profile = profile
         self.reveal = reveal
 
     def receive_finish(self, data: bytes) -> Established:
-        """kex.5.3: m4 to the result. Raises as the checks of kex.7; the state is spent either way."""
+        """kex.5-3: m4 to the result. Raises as the checks of kex.7; the state is spent either way."""
         self._spend()
         try:
             finish = Finish.parse(data)
-            check_call_id(finish.call_id, self._call_id)
+            check_call_id(finish.call_id, self.call_id)
             key, iv = self._keys.sealing("m4", self._th)
             aad = self._th + sha256(self.reveal) + sealed_prefix(data, finish.sealed)
             plain = open_sealed(key, iv, finish.sealed, aad, what="the callee's proof", clause="kex.7-5")
             context = self._th + lv(self.reveal)
             payload = SignedPayload.verify(plain, self._identity.public, LABEL_CALLEE, context)
             check_frame_suite(payload.profile, self._profile)
-            th2 = transcript2(self._th, self.reveal, data)
-            return Established(
-                call_id=self._call_id,
-                suite=self._suite,
-                sas=self._keys.sas(self._th),
-                th2=th2,
-                keys=self._keys.session(th2),
-                peer_identity=payload.identity,
-                own_profile=self._profile,
-                peer_profile=payload.profile,
-            )
+            return self._establish(self._th, self.reveal, data, payload, self._profile)
         finally:
             self._keys.wipe()
-
-    def abandon(self) -> None:
-        """End this attempt: its keys are wiped."""
-        self._spent = True
-        self._keys.wipe()

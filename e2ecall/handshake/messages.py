@@ -16,6 +16,7 @@ from e2ecall.wire.tlv import decode_tlv
 __all__ = [
     "COMMITMENT_LENGTH",
     "DEFAULT_SUITES",
+    "NONCE_LENGTH",
     "Abort",
     "AbortReason",
     "Answer",
@@ -24,6 +25,7 @@ __all__ = [
     "Reveal",
     "Suite",
     "check_call_id",
+    "sealed_prefix",
 ]
 
 COMMITMENT_LENGTH = 32

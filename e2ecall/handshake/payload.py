@@ -11,7 +11,20 @@ from e2ecall.errors import ApiMisuse, MalformedMessage, PeerMisbehaved, Verifica
 from e2ecall.wire.declared import lv
 from e2ecall.wire.tlv import decode_tlv, encode_tlv
 
-__all__ = ["DEFAULT_FRAME_SUITES", "Field", "Profile", "SignedPayload", "TransportMode"]
+__all__ = [
+    "DEFAULT_FRAME_SUITES",
+    "LABEL_CALLEE",
+    "LABEL_CALLER",
+    "Field",
+    "Profile",
+    "SignedPayload",
+    "TransportMode",
+    "check_fingerprint",
+    "check_frame_suite",
+]
+
+LABEL_CALLER = "e2ecall/1 sig caller"
+LABEL_CALLEE = "e2ecall/1 sig callee"
 
 FINGERPRINT_LENGTH = 32
 NAME_LIMIT = 64
@@ -22,7 +35,7 @@ DEFAULT_FRAME_SUITES = (5,)
 
 
 class Field(IntEnum):
-    """kex.4.2: the fields of a payload."""
+    """kex.4: the fields of a payload."""
 
     IDENTITY = 1
     ENCRYPTION_KEY = 2
@@ -35,7 +48,7 @@ class Field(IntEnum):
 
 
 class TransportMode(IntEnum):
-    """kex.4.3: who ends DTLS. DIRECT binds its fingerprints; RELAYED claims nothing of DTLS."""
+    """kex.4-5: who ends DTLS. DIRECT binds its fingerprints; RELAYED claims nothing of DTLS."""
 
     DIRECT = 0
     RELAYED = 1
@@ -73,7 +86,11 @@ class Profile:
 
     def encode(self) -> dict[int, bytes]:
         """{field: value}; what does not fit the page raises ApiMisuse."""
+        _require(self.mode is None or isinstance(self.mode, TransportMode), "a mode is a TransportMode")
         _require(all(len(f) == FINGERPRINT_LENGTH for f in self.fingerprints), "a fingerprint has 32 bytes")
+        _require(all(0 <= suite < 1 << 16 for suite in self.frame_suites), "a suite number has 16 bits")
+        _require(len(set(self.frame_suites)) == len(self.frame_suites), "each SFrame suite once")
+        _require(all(_has_utf8(text) for text in (self.name, self.sdp)), "a name and an SDP have a UTF-8 form")
         _require(self.mode is not TransportMode.DIRECT or self.fingerprints, "direct mode needs a fingerprint")
         _require(self.name is None or len(self.name.encode()) <= NAME_LIMIT, "a name has at most 64 bytes of UTF-8")
         _require(self.sdp is None or "a=candidate:" not in self.sdp, "candidates go through the control channel")
@@ -105,6 +122,8 @@ class Profile:
         if len(fields.get(Field.NAME, b"")) > NAME_LIMIT:
             raise _malformed(Field.NAME, "the name is longer than 64 bytes", "kex.4-8")
         suites = tuple(int.from_bytes(s, "big") for s in _split(fields, Field.FRAME_SUITES, 2, "kex.4-9"))
+        if len(set(suites)) != len(suites):
+            raise _malformed(Field.FRAME_SUITES, "an SFrame suite is there twice", "kex.4-9")
         sdp = _text(fields, Field.SDP)
         if sdp is not None and "a=candidate:" in sdp:
             raise PeerMisbehaved("the SDP has candidates in it", clause="kex.4-10")
@@ -114,7 +133,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class SignedPayload:
-    """kex.4.1: identity, profile and the signature over label, context and everything before the signature."""
+    """kex.4-11: identity, profile and the signature over label, context and everything before the signature."""
 
     identity: bytes
     profile: Profile
@@ -150,6 +169,10 @@ def check_fingerprint(actual: bytes, profile: Profile) -> None:
     """kex.7-6: in direct mode the DTLS certificate in use must be one that the payload named: VerificationFailed."""
     if actual not in profile.fingerprints:
         raise VerificationFailed("the DTLS certificate is not the one named in the exchange", clause="kex.7-6")
+
+
+def _has_utf8(text: str | None) -> bool:
+    return text is None or all(not 0xD800 <= ord(each) <= 0xDFFF for each in text)
 
 
 def _to_sign(label: str, context: bytes, body: bytes) -> bytes:

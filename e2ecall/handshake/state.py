@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from e2ecall.errors import ApiMisuse
-from e2ecall.handshake.keys import SessionKeys
+from e2ecall.handshake.keys import HandshakeKeys, SessionKeys, transcript2
 from e2ecall.handshake.messages import Suite
-from e2ecall.handshake.payload import Profile
+from e2ecall.handshake.payload import Profile, SignedPayload
 
-__all__ = ["Established", "SingleUse"]
+__all__ = ["Established", "KeyedState", "SingleUse"]
 
 
 class SingleUse:
@@ -34,9 +34,39 @@ class SingleUse:
         self._spent = True
 
 
+class KeyedState(SingleUse):
+    """A state with handshake keys, which end with it: by its one method, or by `abandon`."""
+
+    __slots__ = ("_keys", "call_id", "suite")
+
+    def __init__(self, call_id: bytes, suite: Suite, keys: HandshakeKeys) -> None:
+        super().__init__()
+        self.call_id = call_id
+        self.suite = suite
+        self._keys = keys
+
+    def abandon(self) -> None:
+        """End this attempt: its keys are wiped, and nothing is sent."""
+        self._spent = True
+        self._keys.wipe()
+
+    def _establish(self, th: bytes, m3: bytes, m4: bytes, peer: SignedPayload, own: Profile) -> Established:
+        th2 = transcript2(th, m3, m4)
+        return Established(
+            call_id=self.call_id,
+            suite=self.suite,
+            sas=self._keys.sas(th),
+            th2=th2,
+            keys=self._keys.session(th2),
+            peer_identity=peer.identity,
+            own_profile=own,
+            peer_profile=peer.profile,
+        )
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Established:
-    """kex.6.5: both sides' result. The four emoji are a function of `sas`; nothing here says that anybody compared it.
+    """kex.3-5, kex.5-3: both sides' result. The four emoji follow from `sas`; nobody has compared them yet.
 
     `call_id` 16 bytes, `sas` 32, `th2` 32, `peer_identity` an Ed25519 key of 32.
     """

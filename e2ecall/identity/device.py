@@ -1,4 +1,4 @@
-"""A device's Ed25519 identity key (kex.4.2, field 1). One key is one identity is one device."""
+"""A device's Ed25519 identity key (kex.4, field 1). One key is one identity is one device."""
 
 from __future__ import annotations
 

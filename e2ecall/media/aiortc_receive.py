@@ -55,7 +55,7 @@ class OpeningQueue(queue.Queue[Any]):
         super().__init__()
         self._hook = hook
 
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002 - queue.Queue's own signature
         """On the event loop: one (codec, frame), or None at the end. After the end nothing is kept."""
         if item is not None and self._hook.finished:
             return
@@ -65,7 +65,7 @@ class OpeningQueue(queue.Queue[Any]):
         else:
             super().put(item, block, timeout)
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002 - queue.Queue's own signature
         """In the decoder's thread: the next frame that could be opened, or None at the end."""
         hook = self._hook
         expected = False

@@ -69,7 +69,7 @@ class SendHook(StreamHook):
 
     async def next_frame(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
         """Stands in for `_next_encoded_frame`: a frame whose payloads are sealed, or None for none this time."""
-        if self._later:
+        if self._later and not self.session.closed:
             return self._later.popleft()
         expected = False
         try:
@@ -113,6 +113,7 @@ class SendHook(StreamHook):
         except E2ECallError as error:
             self.ending(StopReason.REFUSED, error)
             raise MediaStreamError from error
+        self._require_open()
         if frame is None:
             return None
         if self._offered == offered:
@@ -124,9 +125,7 @@ class SendHook(StreamHook):
 
     def _ready(self, codec: RTCRtpCodecParameters) -> bool:
         """Whether frames can be sealed; makes the stream and the encoder when they can for the first time."""
-        if self.session.closed:
-            self.ending(StopReason.CLOSED)
-            raise MediaStreamError
+        self._require_open()
         if self._seal is None:
             self._require_layout(codec)
             if self.session.keys is None:
@@ -138,6 +137,11 @@ class SendHook(StreamHook):
         if getattr(self._sender, names.ENCODER) is None:
             setattr(self._sender, names.ENCODER, self._encoder(codec))
         return True
+
+    def _require_open(self) -> None:
+        if self.session.closed:
+            self.ending(StopReason.CLOSED)
+            raise MediaStreamError
 
     def _require_layout(self, codec: RTCRtpCodecParameters) -> None:
         try:

@@ -23,16 +23,15 @@ from fractions import Fraction
 from typing import Any, Literal
 
 import av
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCSessionDescription
-from aiortc.codecs import is_rtx
-from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.mediastreams import MediaStreamError
-from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpCodecParameters
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.sdp import MediaDescription, SessionDescription
 
 from e2ecall.errors import ApiMisuse, MalformedMessage, PeerIncompatible, PeerMisbehaved
 from e2ecall.media import aiortc_names as names
+from e2ecall.media.hop_offer import BAD_DESCRIPTION, CODECS, capabilities, parse_offer
 from e2ecall.media.jitter import low_latency, unfold
 from e2ecall.media.rtc import close, connection
 
@@ -44,22 +43,8 @@ _Slot = tuple[str, int]  # kind, and which one of that kind in the session descr
 
 KEY_FRAME_INTERVAL = 0.3
 MEMBERS = 2
-_WAITING = 256  # frames on their way to one sender, enough for a second of audio and video
+_WAITING = 256  # frames on their way to one sender: five seconds of sound
 _CLOCK_RATE = {"audio": 48_000, "video": 90_000}
-_CODECS = {"audio": ("opus",), "video": ("vp8", "h264")}
-# What aiortc raises at a description that is text, and nothing it can use.
-_BAD_DESCRIPTION = (
-    ValueError,
-    LookupError,
-    AttributeError,
-    TypeError,
-    AssertionError,
-    StopIteration,
-    InternalError,
-    InvalidAccessError,
-    InvalidStateError,
-    OperationError,
-)
 
 
 class _ForwardTrack(MediaStreamTrack):
@@ -105,7 +90,7 @@ class _FrameQueue(queue.Queue[Any]):
         super().__init__()
         self._forward = forward
 
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002 - queue.Queue's own signature
         """On the event loop: one (codec, frame), or None at the end."""
         if item is None:
             super().put(None, block, timeout)
@@ -164,7 +149,7 @@ class Hop:
                 raise ApiMisuse("this hop is closed")
             if member not in self._members and len(self._members) >= MEMBERS:
                 raise PeerMisbehaved("the room has two members already")
-            offer = _parse(offer_sdp)
+            offer = parse_offer(offer_sdp)
             joining = _Member(member, connection())
             answered = False
             try:
@@ -199,7 +184,7 @@ class Hop:
         pc = joining.pc
         numbers: Counter[str] = Counter()
         for media in offer.media:
-            if media.kind in _CODECS:
+            if media.kind in CODECS:
                 slot = (media.kind, numbers[media.kind])
                 numbers[media.kind] += 1
                 self._prepare(joining, slot, media)
@@ -207,7 +192,7 @@ class Hop:
         try:
             await pc.setRemoteDescription(RTCSessionDescription(sdp=offer_sdp, type="offer"))
             await pc.setLocalDescription(await pc.createAnswer())
-        except _BAD_DESCRIPTION as error:
+        except BAD_DESCRIPTION as error:
             raise MalformedMessage(f"the offer cannot be answered: {error}", path="sdp") from error
         return str(pc.localDescription.sdp)
 
@@ -217,7 +202,7 @@ class Hop:
         codec = joining.codecs[slot] = self._choose_codec(joining, slot, media)
         track = joining.tracks[slot] = _ForwardTrack(kind)
         transceiver = joining.pc.addTransceiver(track)
-        transceiver.setCodecPreferences(_capabilities(kind, codec))
+        transceiver.setCodecPreferences(capabilities(kind, codec))
         receiver = joining.receivers[slot] = transceiver.receiver
 
         def forward(codec: RTCRtpCodecParameters, frame: JitterFrame) -> None:
@@ -231,7 +216,7 @@ class Hop:
     def _choose_codec(self, joining: _Member, slot: _Slot, media: MediaDescription) -> str:
         offered = [codec.name.lower() for codec in media.rtp.codecs]
         other = self._other(joining.number)
-        wanted = (other.codecs[slot],) if other is not None and slot in other.codecs else _CODECS[slot[0]]
+        wanted = (other.codecs[slot],) if other is not None and slot in other.codecs else CODECS[slot[0]]
         for codec in offered:
             if codec in wanted:
                 return codec
@@ -291,27 +276,3 @@ async def _send_pli(receiver: RTCRtpReceiver) -> None:
     """RFC 4585 §6.3.1: a picture loss indication to whoever sends to this receiver."""
     for source in receiver.getSynchronizationSources():
         await receiver._send_rtcp_pli(source.source)
-
-
-def _parse(offer_sdp: str) -> SessionDescription:
-    try:
-        offer = SessionDescription.parse(offer_sdp)
-    except _BAD_DESCRIPTION as error:
-        raise MalformedMessage(f"the offer is not a session description: {error}", path="sdp") from error
-    for number, media in enumerate(offer.media):
-        if media.kind not in (*_CODECS, "application"):
-            raise MalformedMessage(f"the offer has a section of kind {media.kind!r}", path=f"sdp.media[{number}]")
-        if media.dtls is None or not media.dtls.fingerprints:
-            raise MalformedMessage("the offer names no DTLS fingerprint", path=f"sdp.media[{number}]")
-    if not any(media.kind in _CODECS for media in offer.media):
-        raise MalformedMessage("the offer has neither audio nor video", path="sdp")
-    mids = [media.rtp.muxId for media in offer.media]
-    bundled = [mid for group in offer.group if group.semantic == "BUNDLE" for mid in group.items]
-    if not all(mids) or len(set(mids)) < len(mids) or not set(bundled) <= set(mids):
-        raise MalformedMessage("the sections of the offer are not named one by one", path="sdp")
-    return offer
-
-
-def _capabilities(kind: str, codec: str) -> list[RTCRtpCodecCapability]:
-    available = RTCRtpSender.getCapabilities(kind).codecs
-    return [capability for capability in available if is_rtx(capability) or capability.name.lower() == codec]

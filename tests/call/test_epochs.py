@@ -8,13 +8,20 @@ from e2ecall.errors import ApiMisuse, FrameReason, FrameRejected, MediaUnavailab
 from e2ecall.secret import SecretBytes
 from e2ecall.sframe import DEFAULT_SUITE, ONE_TO_ONE, CipherSuite, Sender
 
-BASE = SecretBytes(bytes(range(32)))
+
+def base(role, suite=CipherSuite.AES_256_GCM_SHA512_128, **kw):
+    """Frame keys of the base key that all tests share; FrameKeys takes it, so each gets its own copy."""
+    return FrameKeys(SecretBytes(bytes(range(32))), role, suite, **kw)
+
+
 OPUS = ("audio", "opus")
 VP8 = ("video", "vp8")
 
 
 def pair(suite=DEFAULT_SUITE):
-    return FrameKeys(BASE, Role.CALLER, suite, who="bob"), FrameKeys(BASE, Role.CALLEE, suite, who="alice")
+    return base(Role.CALLER, suite, who="bob"), FrameKeys(
+        SecretBytes(bytes(range(32))), Role.CALLEE, suite, who="alice"
+    )
 
 
 def misbehaved(act):
@@ -26,7 +33,7 @@ def misbehaved(act):
 @pytest.mark.clause("frame.4-1", "frame.7-1")
 @pytest.mark.parametrize(("role", "sender"), [(Role.CALLER, 0), (Role.CALLEE, 1)])
 def test_the_microphone_is_context_0_the_camera_1_and_each_further_stream_the_next(role, sender):
-    keys = FrameKeys(BASE, role)
+    keys = base(role)
     streams = [keys.open_stream(*what) for what in (VP8, VP8, OPUS, OPUS, VP8, OPUS)]
     assert [stream.context for stream in streams] == [CAMERA, 2, MICROPHONE, 3, 4, 5] == [1, 2, 0, 3, 4, 5]
     for stream in streams:
@@ -35,7 +42,7 @@ def test_the_microphone_is_context_0_the_camera_1_and_each_further_stream_the_ne
 
 
 def test_a_local_stream_says_what_it_is_and_shows_no_key():
-    stream = FrameKeys(BASE, "caller").open_stream("video", "H264")
+    stream = base("caller").open_stream("video", "H264")
     assert (stream.context, stream.kind, stream.codec) == (1, "video", "h264")
     assert isinstance(stream, LocalStream)
     assert isinstance(stream.sender, Sender)
@@ -53,7 +60,7 @@ def test_the_roles_are_each_other_s():
 
 @pytest.mark.clause("frame.7-1", "frame.8-11")
 def test_a_stream_is_audio_or_video_and_has_a_layout():
-    keys = FrameKeys(BASE, Role.CALLER)
+    keys = base(Role.CALLER)
     for kind in ("screen", "", "AUDIO"):
         with pytest.raises(ApiMisuse):
             keys.open_stream(kind, "vp8")
@@ -125,7 +132,7 @@ def test_an_announcement_of_something_else_is_refused():
 
 @pytest.mark.clause("frame.7-4")
 def test_a_call_runs_out_of_contexts_and_says_so():
-    keys = FrameKeys(BASE, Role.CALLER)
+    keys = base(Role.CALLER)
     assert [keys.open_stream(*OPUS).context for _ in range(MAX_CONTEXT)] == [0, *range(2, MAX_CONTEXT + 1)]
     for _ in range(2):
         with pytest.raises(ApiMisuse) as caught:
@@ -157,18 +164,26 @@ def test_our_own_frames_are_refused_on_every_context():
 @pytest.mark.clause("frame.5-3")
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
 def test_frame_keys_are_neither_copied_nor_pickled(duplicate):
-    keys = FrameKeys(BASE, Role.CALLER)
+    keys = base(Role.CALLER)
     for owned in (keys, keys.open_stream(*OPUS)):
         if owned is keys or duplicate is not copy.copy:
             with pytest.raises(ApiMisuse):
                 duplicate(owned)
 
 
-def test_a_wiped_base_key_opens_no_further_stream_and_running_ones_go_on():
-    secret = SecretBytes(bytes(32))
-    keys = FrameKeys(secret, Role.CALLER)
+@pytest.mark.clause("frame.7-6")
+def test_the_base_key_is_taken_so_that_no_second_one_repeats_its_counters():
+    secret = SecretBytes(bytes(range(32)))
+    FrameKeys(secret, Role.CALLER)
+    assert secret.wiped
+    with pytest.raises(ApiMisuse, match="wiped"):
+        FrameKeys(secret, Role.CALLER)
+
+
+def test_wiped_keys_open_no_further_stream_and_running_ones_go_on():
+    keys = FrameKeys(SecretBytes(bytes(32)), Role.CALLER)
     stream = keys.open_stream(*OPUS)
-    secret.wipe()
+    keys.wipe()
     for act in (lambda: keys.open_stream(*VP8), lambda: keys.announce_remote(2, "video", "vp8")):
         with pytest.raises(ApiMisuse):
             act()
@@ -176,4 +191,4 @@ def test_a_wiped_base_key_opens_no_further_stream_and_running_ones_go_on():
 
 
 def test_the_repr_shows_role_and_suite():
-    assert repr(FrameKeys(BASE, Role.CALLEE)) == "<FrameKeys of the callee, AES_256_GCM_SHA512_128>"
+    assert repr(base(Role.CALLEE)) == "<FrameKeys of the callee, AES_256_GCM_SHA512_128>"

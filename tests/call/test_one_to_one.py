@@ -104,12 +104,47 @@ def test_one_answer_is_outstanding_and_three_offers_a_ring():
     assert bob.call.refused == len(bob.refusals)
 
 
+@pytest.mark.clause("kex.6-5", "kex.9-1")
+def test_an_offer_whose_attempt_failed_gets_no_second_answer():
+    """A middle that knows nonce_A could otherwise draw m2 after m2 until the emoji suit it."""
+    bob, alice = Person("bob"), Person("alice")
+    alice.call.call()
+    (offer,) = alice.call.messages_to_send()
+    bob.take(offer)
+    (answer,) = bob.call.messages_to_send()
+    alice.take(answer)
+    (reveal,) = alice.call.messages_to_send()
+    bob.take(reveal[:-1] + bytes([reveal[-1] ^ 1]))
+    bob.take(offer)
+    assert not bob.call.messages_to_send()
+    assert bob.refusals[-1].clause == "kex.6-5"
+
+
 @pytest.mark.clause("kex.9-2")
 def test_one_offer_per_act():
     alice = Person("alice")
     alice.call.call()
     with pytest.raises(ApiMisuse):
         alice.call.call()
+    over = Person("alice")
+    over.call.end()
+    with pytest.raises(ApiMisuse):
+        over.call.call()
+    assert not over.call.messages_to_send()
+
+
+def test_an_own_profile_that_does_not_fit_shows_at_once():
+    with pytest.raises(ApiMisuse, match="fingerprint"):
+        Person("alice", profile=Profile(DIRECT_ALICE.mode))
+
+
+def test_the_keys_are_wiped_when_the_call_is_over():
+    alice, bob, _ = established()
+    bob.call.end()
+    World(alice, bob).run()
+    for person in (alice, bob):
+        keys = person.result.keys
+        assert all(secret.wiped for secret in (keys.base_key, keys.chain, keys.control.caller_key))
 
 
 @pytest.mark.clause("kex.9-3")

@@ -5,13 +5,16 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2ecall.conformance.peer import LINE_LIMIT, Peer
 
 SEED_A, SEED_B = "01" * 32, "02" * 32
 CALL_ID = "00112233445566778899aabbccddeeff"
+
+
+TEXT = st.text(st.characters() | st.characters(categories=("Cs",)), max_size=20)
 
 
 class Driver:
@@ -23,9 +26,10 @@ class Driver:
 
     def ask(self, op, **fields):
         self.count += 1
-        answer = self.peer.answer(json.dumps({"id": self.count, "op": op, **fields}))
+        (line,) = self.peer.run([json.dumps({"id": self.count, "op": op, **fields})])
+        answer = json.loads(line.encode("utf-8"))
         assert answer["id"] == self.count
-        return json.loads(json.dumps(answer))
+        return answer
 
     def ok(self, op, **fields):
         answer = self.ask(op, **fields)
@@ -77,6 +81,16 @@ def test_a_line_that_is_too_long(driver):
     assert driver.peer.answer(" " * (LINE_LIMIT + 1))["error"]["layer"] == "malformed"
 
 
+@pytest.mark.clause("peer.1-1")
+def test_half_a_surrogate_pair_is_answered(driver):
+    sas = "00" * 32
+    assert driver.layer("sas.rows", sas=sas, seed=SEED_A, own="\ud800") == "misuse"
+    payload = {"name": "\ud800"}
+    assert driver.layer("handshake.caller.new", session="s", seed=SEED_A, call_id=CALL_ID, payload=payload) == "misuse"
+    (line,) = driver.peer.run(['{"id": "\\ud800", "op": "hello"}'])
+    assert line.encode("utf-8")
+
+
 @pytest.mark.clause("peer.1-2")
 def test_what_is_not_there(driver):
     for request in ({"op": "mls.vector"}, {"op": 7}, {}, {"op": None}):
@@ -88,7 +102,8 @@ def test_what_is_not_there(driver):
 
 
 @pytest.mark.clause("peer.1-1")
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=20), st.lists, max_leaves=5))
+@settings(max_examples=40)
+@given(st.recursive(st.none() | st.booleans() | st.integers() | TEXT, st.lists, max_leaves=5))
 def test_members_of_any_kind_are_answered(value):
     driver = Driver()
     fields = ("session", "seed", "call_id", "suites", "secret", "payload", "offer", "kem", "answer", "reveal", "finish")

@@ -32,11 +32,11 @@ def test_frames_only_prints_what_the_readme_says(capsys):
     assert output.splitlines() == ["(b'an encoded frame', 1, 0)", "replay"]
 
 
-def test_ten_lines_encrypt_a_call_and_five_of_them_are_new():
+def test_ten_lines_encrypt_a_call_and_four_of_them_are_new():
     lines = [line for line in (EXAMPLES / "encrypt_aiortc_call.py").read_text("utf-8").splitlines() if line.strip()]
     new = [line for line in lines if line.endswith("  # new")]
     assert len(lines) == 10
-    assert len(new) == 5
+    assert len(new) == 4
     assert all("e2ecall" in line or "keys" in line for line in new)
     assert "e2ecall" not in "".join(line for line in lines if line not in new)
 
@@ -100,7 +100,7 @@ async def until(condition, seconds=8.0):
     assert condition()
 
 
-def test_both_with_the_five_lines_see_each_other(camera, screen, loopback, monkeypatch):
+def test_both_with_the_four_lines_see_each_other(camera, screen, loopback, monkeypatch):
     from e2ecall.media.transform import OpenStream
 
     opened, started = [], time.monotonic()
@@ -125,7 +125,7 @@ def test_both_with_the_five_lines_see_each_other(camera, screen, loopback, monke
     assert time.monotonic() - started < 10
 
 
-def test_a_peer_without_the_five_lines_gets_noise_and_is_not_shown(camera, screen, loopback, caplog):
+def test_a_peer_without_the_four_lines_gets_noise_and_is_not_shown(camera, screen, loopback, caplog):
     async def main():
         alice, bob = await agreed()
         pcs = example("encrypt_aiortc_call")["start"](camera(60), alice), without_the_new_lines()(camera(160), bob)
@@ -147,7 +147,6 @@ def test_events_tell_what_happens_before_and_after_the_keys(camera, screen, loop
         return any(words in line for line in said)
 
     async def main():
-        from e2ecall.call.epochs import FrameKeys
         from e2ecall.media.rtc import connection
 
         alice, bob = await agreed()
@@ -160,7 +159,7 @@ def test_events_tell_what_happens_before_and_after_the_keys(camera, screen, loop
         async def course():
             await until(lambda: heard("frames dropped (send): unknown-key"))
             assert not heard("the first frame")
-            guard.install(FrameKeys(alice.result.keys.base_key, alice.role))
+            guard.install(alice.frame_keys())
             await until(lambda: heard("video: the first frame (send)"))
             await until(lambda: heard("video from Bob cannot be read: the other side does not seal its media; "))
 

@@ -249,6 +249,7 @@ BAD_PAYLOADS = {
     "name not UTF-8": ((identity(), tlv(7, b"\xff")), MalformedMessage, "kex.4-8"),
     "SDP not UTF-8": ((identity(), tlv(5, b"\xff")), MalformedMessage, "kex.4-8"),
     "empty suites": ((identity(), tlv(6, b"")), MalformedMessage, "kex.4-9"),
+    "a suite twice": ((identity(), tlv(6, b"\0\5\0\5")), MalformedMessage, "kex.4-9"),
     "half a suite": ((identity(), tlv(6, b"\0\5\0")), MalformedMessage, "kex.4-9"),
     "candidates": ((identity(), tlv(5, b"v=0\r\na=candidate:1")), PeerMisbehaved, "kex.4-10"),
     "identity not a point": ((tlv(1, NOT_A_POINT),), PeerMisbehaved, "kex.7-3"),
@@ -439,11 +440,20 @@ def test_a_non_canonical_encapsulation_key(coefficient, at):
 
 
 @pytest.mark.clause("kex.5-4")
-@pytest.mark.parametrize("suites", [b"\0\4", b"\0\5\0\4", b"\0\5\0\5"])
+@pytest.mark.parametrize("suites", [b"\0\4", b"\0\5\0\4"])
 def test_a_frame_suite_that_was_not_offered_or_more_than_one(suites):
     with pytest.raises(PeerMisbehaved, match="SFrame suite") as caught:
         callee_payload(identity(), tlv(6, suites), profile=Profile(frame_suites=(5,)))
     assert caught.value.clause == "kex.5-4"
+
+
+@pytest.mark.clause("kex.5-4")
+def test_a_callee_that_names_no_suite_means_suite_5():
+    assert callee_payload(identity(), profile=Profile(frame_suites=(4, 5))).frame_suite == 5
+    with pytest.raises(PeerMisbehaved, match="SFrame suite"):
+        callee_payload(identity(), profile=Profile(frame_suites=(4,)))
+    with pytest.raises(PeerMisbehaved, match="SFrame suite"):
+        callee_payload(identity(), tlv(6, b"\0\4"), profile=Profile())
 
 
 @pytest.mark.clause("kex.8-1")

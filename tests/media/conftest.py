@@ -18,7 +18,7 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import RtcpPacket, RtcpPsfbPacket, RtpPacket, is_rtcp
 
 from e2ecall.call.epochs import FrameKeys, Role
-from e2ecall.media import rtc
+from e2ecall.media import aiortc_names, rtc
 from e2ecall.secret import SecretBytes
 
 WIDTH, HEIGHT, RATE = 160, 120, 15
@@ -198,6 +198,33 @@ class Lab:
             if transceiver.kind == "video":
                 codecs = RTCRtpSender.getCapabilities("video").codecs
                 transceiver.setCodecPreferences([c for c in codecs if c.name in (codec, "rtx")])
+
+    @staticmethod
+    def sealed_frames(side, kind):
+        return {sealed for seen, _, sealed in side.sealed if seen == kind}
+
+    def assert_nothing_plain(self, side, kind, codec, *, least=1):
+        """Every frame on the wire is one that came out of the seal, and no plain frame is part of any packet."""
+        frames = self.wire.frames(side.pc, kind, codec)
+        assert len(frames) >= least
+        assert set(frames) <= self.sealed_frames(side, kind)
+        packets = b"|".join(self.wire.raw_rtp(side.pc))
+        plain = [frame for seen, frame, _ in side.sealed if seen == kind and len(frame) >= 16]
+        assert plain
+        assert all(frame[:16] not in packets and frame[-16:] not in packets for frame in plain)
+
+    @staticmethod
+    def assert_opened_as_sealed(here, there, kind, *, least):
+        """What was opened here are frames that the other side sealed, in order."""
+        opened = [frame for seen, frame, _ in here.opened if seen == kind]
+        given = iter([frame for seen, frame, _ in there.sealed if seen == kind])
+        assert len(opened) >= least
+        assert all(any(frame == other for other in given) for frame in opened)
+
+    @staticmethod
+    def receiving_queue(pc):
+        """The first receiver's decoder queue, as its decoder reads it."""
+        return getattr(pc.getReceivers()[0], aiortc_names.DECODER_QUEUE)
 
     @staticmethod
     async def until(condition, seconds=8.0):

@@ -7,13 +7,17 @@ from itertools import pairwise
 
 import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc.jitterbuffer import JitterFrame
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
 from e2ecall.codecs import layout_for
 from e2ecall.errors import ApiMisuse, FrameReason, MalformedMessage, PeerIncompatible, PeerMisbehaved
-from e2ecall.media import rtc
+from e2ecall.media import aiortc_names, rtc
+from e2ecall.media import hop as hop_module
 from e2ecall.media.aiortc_plugin import protect
 from e2ecall.media.events import Cause, FrameDropped, StreamUnreadable
 from e2ecall.media.hop import KEY_FRAME_INTERVAL, Hop
+from e2ecall.media.jitter import Burst
 
 
 class Tap:
@@ -96,7 +100,11 @@ def test_sealed_frames_pass_both_ways_bit_for_bit(lab, codec):
     through(lab, main, tap=tap)
 
 
-@pytest.mark.clause("media.7-3")
+async def asks_for_nothing(ssrc):
+    """A receiver that never asks for a key frame itself."""
+
+
+@pytest.mark.clause("media.7-3", "media.7-5")
 def test_who_joins_late_begins_with_a_key_frame(lab):
     tap = Tap()
 
@@ -106,7 +114,17 @@ def test_who_joins_late_begins_with_a_key_frame(lab):
         await lab.until(lambda: len(tap.frames[0, "video"]) >= 8)
         assert hop.forwarded == Counter()
         assert hop.dropped[0, "video"] >= 8
+        absent = lab.side()  # it offers, and never connects
+        absent.pc.addTrack(lab.Picture())
+        await absent.pc.setLocalDescription(await absent.pc.createOffer())
+        await hop.accept(1, absent.pc.localDescription.sdp)
+        dropped = hop.dropped[0, "video"]
+        await lab.until(lambda: hop.dropped[0, "video"] >= dropped + 3)
+        assert hop.forwarded == Counter()
+        await hop.leave(1)
         b = protected(lab, "callee", lab.Picture())
+        for receiver in b.pc.getReceivers():
+            setattr(receiver, aiortc_names.SEND_PLI, asks_for_nothing)
         await join(hop, 1, b.pc)
         await lab.until(lambda: b.decoded["video"] >= 3)
         assert b.decoded["video"] >= 3
@@ -284,17 +302,24 @@ def test_video_codecs_that_do_not_meet(lab):
 
 
 @pytest.mark.clause("media.7-6")
-def test_offers_that_are_none_are_malformed(lab):
+def test_offers_that_are_none_are_malformed(lab, monkeypatch):
+    made = []
+
+    def recorded():
+        made.append(rtc.connection())
+        return made[-1]
+
+    monkeypatch.setattr(hop_module, "connection", recorded)
+
     async def main(hop):
-        with_channel_only = lab.side().pc
-        with_channel_only.createDataChannel("x")
-        good = lab.side()
-        good.pc.addTrack(lab.Tone())
-        good.pc.addTrack(lab.Picture())
-        for pc in (with_channel_only, good.pc):
+        channel_only = lab.side().pc
+        channel_only.createDataChannel("x")
+        good = lab.side().pc
+        good.addTrack(lab.Tone())
+        good.addTrack(lab.Picture())
+        for pc in (channel_only, good):
             await pc.setLocalDescription(await pc.createOffer())
-        sdp = good.pc.localDescription.sdp
-        lines = sdp.splitlines()
+        sdp = good.localDescription.sdp
         bad = [
             "",
             "x",
@@ -305,27 +330,52 @@ def test_offers_that_are_none_are_malformed(lab):
             sdp.replace("a=ice-ufrag", "a=noufrag"),
             sdp.replace("a=setup:actpass", "a=setup:nonsense"),
             sdp.replace("a=mid:1", "a=mid:0"),
-            sdp.replace("m=audio", "m=smell"),
-            sdp.replace("a=rtpmap:96", "a=rtpmap:95"),
+            sdp.replace("a=mid:1", "a=mid:"),
             sdp.replace("a=group:BUNDLE 0", "a=group:BUNDLE 7"),
+            sdp.replace("m=audio", "m=smell"),
             sdp.replace("a=rtcp-mux", "a=x"),
+            sdp.replace("a=fmtp:98 apt=97", "a=fmtp:77 apt=97"),
             re.sub(r"a=candidate:.*", "a=candidate:garbage", sdp),
-            with_channel_only.localDescription.sdp,
+            channel_only.localDescription.sdp,
         ]
-        refused = 0
-        for text in [*bad, *("\r\n".join(lines[:i]) for i in range(0, len(lines), 3))]:
-            try:
+        for text in bad:
+            with pytest.raises(MalformedMessage):
                 await hop.accept(0, text)
+        assert {pc.signalingState for pc in made} == {"closed"}
+        lines = sdp.splitlines()
+        for end in range(0, len(lines), 3):
+            try:
+                await hop.accept(0, "\r\n".join(lines[:end]))
             except (MalformedMessage, PeerIncompatible):
-                refused += 1
+                assert made[-1].signalingState == "closed"
             else:
                 await hop.leave(0)
-        assert refused >= len(bad) - 2
-        with pytest.raises(MalformedMessage):
-            await hop.accept(0, bad[-1])
         assert hop.members == frozenset()
 
     through(lab, main)
+
+
+def test_a_burst_is_forwarded_frame_by_frame_and_empty_frames_are_not():
+    opus = RTCRtpCodecParameters(mimeType="audio/opus", clockRate=48000)
+    seen = []
+    frames = hop_module._FrameQueue(lambda codec, frame: seen.append((codec.name, frame.data, frame.timestamp)))
+    frames.put((opus, Burst([JitterFrame(b"a", 0), JitterFrame(b"b", 960), JitterFrame(b"", 1920)])))
+    assert seen == [("opus", b"a", 0), ("opus", b"b", 960)]
+    assert frames.empty()
+    frames.put(None)
+    assert frames.get() is None
+
+
+def test_a_sender_that_does_not_keep_up_loses_the_newest_frames():
+    async def main():
+        track = hop_module._ForwardTrack("audio")
+        source = object()
+        assert [track.push(source, b"%d" % n, n * 960) for n in range(258)] == [True] * 256 + [False] * 2
+        packet = await track.recv()
+        assert (bytes(packet), packet.pts) == (b"0", 0)
+        assert track.push(source, b"again", 300 * 960)
+
+    asyncio.run(main())
 
 
 def test_the_hop_asks_no_stun_server(lab, monkeypatch):

@@ -241,6 +241,29 @@ def test_more_packets_than_there_is_room_for_go_on_at_the_next_frame():
 
 
 @pytest.mark.clause("media.6-2")
+def test_the_end_of_a_frame_too_long_for_the_buffer_is_not_a_frame():
+    packets, frames = stream([1, 40, 2])
+    buffer = video(capacity=32, patience=1 << 30)
+    results = fed(buffer, [packets[0], *packets[2:]])
+    assert out(results) == [frames[0], frames[2]]
+    assert (buffer.overflows, buffer.incomplete) == (1, 1)
+    assert sum(ask for _, ask in results) == 2
+
+
+@pytest.mark.clause("media.6-2")
+def test_after_a_gap_an_h264_frame_is_begun_at_its_first_packet():
+    """Where the packet before is there, it says better than the payload where a frame begins."""
+    torn = [
+        packet(2, 3000, b"\x7c\x05 fragment", marker=False, codec=H264),
+        packet(3, 3000, b"\x61 slice", codec=H264),
+    ]
+    whole = [packet(number, number * 3000, b"\x61 frame %d" % number, codec=H264) for number in range(4, 30)]
+    buffer = VideoBuffer(lambda _: "H264")
+    results = fed(buffer, [packet(0, 0, b"\x65 first", codec=H264), *torn, *whole])
+    assert out(results) == [b"\0\0\0\1\x65 first", *(each._data for each in whole)]
+
+
+@pytest.mark.clause("media.6-2")
 def test_a_jump_far_ahead_goes_on_there():
     packets, frames = stream([2, 2])
     ahead, later = stream([3, 1], first_number=20_000)

@@ -64,7 +64,7 @@ def test_a_forked_child_seals_nothing_and_the_parent_goes_on():
 
 
 def test_a_forked_child_opens_no_stream_of_its_parent_s_call():
-    keys = FrameKeys(BASE, Role.CALLER)
+    keys = FrameKeys(SecretBytes(bytes(range(32))), Role.CALLER)
     stream = keys.open_stream("audio", "opus")
     assert (
         in_a_child(
@@ -84,7 +84,7 @@ def test_a_child_may_make_state_of_its_own():
 
 
 def test_the_same_hook_seen_from_one_process(monkeypatch):
-    sender, receiver, keys = Sender(5, 0, BASE), Receiver(5), FrameKeys(BASE, Role.CALLEE)
+    sender, receiver, keys = Sender(5, 0, BASE), Receiver(5), FrameKeys(SecretBytes(bytes(range(32))), Role.CALLEE)
     assert {sender, receiver, keys, keys.receiver} <= set(owned._live)
     monkeypatch.setattr(owned, "_live", {sender, receiver, keys})
     owned._disable_all()
