@@ -92,10 +92,10 @@ class PlainScreen:
             self.say([line])
         elif happening["event"] == "stats" and happening["who"] == "bob" and happening["elapsed"] - self._told >= 2:
             self._told = happening["elapsed"]
-            alice, bob = self._state.people["alice"], self._state.people["bob"]
-            sealed, opened = sum(s.frames for s in alice.sent), sum(s.frames for s in bob.received)
+            bob = self._state.people["bob"]
+            sealed, opened = sum(s.frames for s in bob.sent), sum(s.frames for s in bob.received)
             rejected = sum(bob.rejected.values())
-            self.say([f"{self._told:.0f} s: Alice sealed {sealed}, Bob opened {opened}, rejected {rejected}"])
+            self.say([f"{self._told:.0f} s: Bob sealed {sealed} frames, opened {opened}, rejected {rejected}"])
 
     def say(self, lines: Sequence[str]) -> None:
         """The lines, in what this output can write."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from e2ecall.crypto import mlkem
-from e2ecall.crypto.aead import TAG_LENGTH, open_sealed, seal
+from e2ecall.crypto.aead import TAG_LENGTH
 from e2ecall.crypto.kdf import constant_time_equal, sha256
 from e2ecall.crypto.rng import Rng
 from e2ecall.crypto.sign import Signer
@@ -114,9 +114,8 @@ class AnswerSent(KeyedState):
             raise VerificationFailed("the opening is not what was committed to", clause="kex.6-3")
         check_call_id(reveal.call_id, self.call_id)
         th = transcript(self._offer.raw, self.answer, reveal.nonce)
-        key, iv = self._keys.sealing("m3", th)
         aad = th + sealed_prefix(data, reveal.sealed)
-        plain = open_sealed(key, iv, reveal.sealed, aad, what="the caller's proof", clause="kex.7-5")
+        plain = self._keys.open("m3", th, reveal.sealed, aad, what="the caller's proof")
         payload = SignedPayload.verify(plain, self._identity.public, LABEL_CALLER, th)
         return Ringing(self._identity, self.call_id, self.suite, self._keys, th, data, payload)
 
@@ -166,8 +165,8 @@ class Ringing(KeyedState):
         try:
             payload = SignedPayload.sign(self._identity, chosen, LABEL_CALLEE, self._th + lv(self._reveal))
             prefix = Finish.prefix(self.call_id, len(payload) + TAG_LENGTH)
-            key, iv = self._keys.sealing("m4", self._th)
-            finish = prefix + seal(key, iv, payload, self._th + sha256(self._reveal) + prefix)
+            aad = self._th + sha256(self._reveal) + prefix
+            finish = prefix + self._keys.seal("m4", self._th, payload, aad)
             return finish, self._establish(self._th, self._reveal, finish, self._payload, chosen)
         finally:
             self._keys.wipe()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from e2ecall.crypto import mlkem
-from e2ecall.crypto.aead import TAG_LENGTH, open_sealed, seal
+from e2ecall.crypto.aead import TAG_LENGTH
 from e2ecall.crypto.kdf import sha256
 from e2ecall.crypto.rng import Rng
 from e2ecall.crypto.sign import Signer
@@ -102,8 +102,7 @@ class OfferSent(SingleUse):
         th = transcript(self.offer, data, nonce)
         payload = SignedPayload.sign(self._identity, profile, LABEL_CALLER, th)
         prefix = Reveal.prefix(self.call_id, nonce, len(payload) + TAG_LENGTH)
-        key, iv = keys.sealing("m3", th)
-        reveal = prefix + seal(key, iv, payload, th + prefix)
+        reveal = prefix + keys.seal("m3", th, payload, th + prefix)
         return RevealSent(self._identity, self.call_id, answer.suite, keys, th, profile, reveal)
 
     def abandon(self) -> None:
@@ -139,9 +138,8 @@ class RevealSent(KeyedState):
         try:
             finish = Finish.parse(data)
             check_call_id(finish.call_id, self.call_id)
-            key, iv = self._keys.sealing("m4", self._th)
             aad = self._th + sha256(self.reveal) + sealed_prefix(data, finish.sealed)
-            plain = open_sealed(key, iv, finish.sealed, aad, what="the callee's proof", clause="kex.7-5")
+            plain = self._keys.open("m4", self._th, finish.sealed, aad, what="the callee's proof")
             context = self._th + lv(self.reveal)
             payload = SignedPayload.verify(plain, self._identity.public, LABEL_CALLEE, context)
             check_frame_suite(payload.profile, self._profile)

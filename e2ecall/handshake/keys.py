@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from e2ecall.crypto import aead
 from e2ecall.crypto.kdf import hkdf_expand, hkdf_extract, sha256
 from e2ecall.handshake.link import LinkSecret
 from e2ecall.secret import SecretBytes
@@ -76,8 +77,25 @@ class HandshakeKeys:
         """kex.3-4: HKDF-Expand(hs, "e2ecall/1 " || label || transcript hash, length)."""
         return hkdf_expand(self._hs, _PREFIX + label.encode() + transcript_hash, length)
 
-    def sealing(self, message: str, th: bytes) -> tuple[SecretBytes, SecretBytes]:
-        """kex.3-4: key (32) and iv (12) of `message`, "m3" or "m4"."""
+    def seal(self, message: str, th: bytes, payload: bytes, aad: bytes) -> bytes:
+        """kex.3-4, kex.3-6: the sealed part of `message`, "m3" or "m4"; its key and iv are wiped at once."""
+        key, iv = self._sealing(message, th)
+        try:
+            return aead.seal(key, iv, payload, aad)
+        finally:
+            key.wipe()
+            iv.wipe()
+
+    def open(self, message: str, th: bytes, sealed: bytes, aad: bytes, *, what: str) -> bytes:
+        """kex.7-5: the payload in the sealed part of `message`, or VerificationFailed naming `what`."""
+        key, iv = self._sealing(message, th)
+        try:
+            return aead.open_sealed(key, iv, sealed, aad, what=what, clause="kex.7-5")
+        finally:
+            key.wipe()
+            iv.wipe()
+
+    def _sealing(self, message: str, th: bytes) -> tuple[SecretBytes, SecretBytes]:
         return self.expand(f"{message} key", th, 32), self.expand(f"{message} iv", th, 12)
 
     def sas(self, th: bytes) -> bytes:

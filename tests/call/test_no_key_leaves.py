@@ -18,7 +18,7 @@ from e2ecall.secret import SecretBytes
 from e2ecall.sframe import CipherSuite
 from e2ecall.wire.control import ControlType
 from sim import Person, World
-from support.parties import DIRECT_ALICE, link_secret
+from support.parties import DIRECT_ALICE, SeededRng, link_secret
 
 
 class Detector:
@@ -64,6 +64,15 @@ def detector(monkeypatch, caplog):
                 detector.secrets.add(bytes(view[start : start + 8]))
         return view
 
+    drawn = SeededRng.draw
+
+    def draw(self, name, length):
+        data = drawn(self, name, length)
+        if name in {"x25519", "mlkem", "identity"}:
+            detector.secrets |= {data[start : start + 8] for start in range(0, length, 8)}
+        return data
+
+    monkeypatch.setattr(SeededRng, "draw", draw)
     monkeypatch.setattr(SecretBytes, "expose", expose)
     caplog.set_level(logging.DEBUG, logger="")
     return detector
