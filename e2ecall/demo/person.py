@@ -28,7 +28,7 @@ from e2ecall.identity import fresh_identity
 from e2ecall.media import binding
 from e2ecall.media.aiortc_plugin import Guard, protect
 from e2ecall.media.events import MediaEvent, StreamStopped, StreamUnreadable
-from e2ecall.media.rtc import connection, loopback_only
+from e2ecall.media.rtc import close, connection, loopback_only
 from e2ecall.media.tracks import AudioTrack, VideoTrack, tracks_of
 from e2ecall.media.transform import StreamStats
 from e2ecall.relay.client import RelayClient, connect
@@ -116,7 +116,7 @@ class Person:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._media is not None:
             self._stop_tracks()
-            await self._media.pc.close()
+            await close(self._media.pc)
             self._tell_stats("final")
         with contextlib.suppress(TransportFailed):
             if self._call is not None:

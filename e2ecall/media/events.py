@@ -224,7 +224,13 @@ def diagnose(reasons: Counter[FrameReason], *, looks_unsealed: bool) -> Cause:
 
 
 _READS_AS_NOISE = frozenset(
-    {FrameReason.MALFORMED, FrameReason.UNKNOWN_KEY, FrameReason.OWN_FRAME, FrameReason.AUTHENTICATION}
+    {
+        FrameReason.MALFORMED,
+        FrameReason.UNKNOWN_KEY,
+        FrameReason.OWN_FRAME,
+        FrameReason.WRONG_STREAM,
+        FrameReason.AUTHENTICATION,
+    }
 )
 _CAUSES = {
     FrameReason.AUTHENTICATION: Cause.WRONG_KEY,
