@@ -60,7 +60,7 @@ spec: $(DEV)   ## the tables of spec/ against the code, and every clause against
 	@$(BIN)/e2ecall spec check
 
 check: lint types imports spec ## what every commit passes
-	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	@$(MAKE) --no-print-directory test ARGS="-q --cov --cov-report=term $(ARGS)"
 
 wheel-smoke: $(DEV) ## build the wheel, install it in an empty environment, run it
 	@$(BIN)/python -m build --no-isolation --wheel --outdir dist . >/dev/null

@@ -1,4 +1,4 @@
-"""What encryption costs a call: the exchange, the first picture, the CPU. Prints a table and writes docs/benchmarks.md.
+"""What encryption costs a call: the exchange, the first picture, the CPU. Prints a table.
 
 python benchmarks/call.py [--runs 20] [--seconds 10]
 
