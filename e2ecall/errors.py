@@ -20,6 +20,7 @@ No message, attribute or repr of an error carries key bytes.
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from typing import TypedDict, Unpack
 
 __all__ = [
     "AddressUnavailable",
@@ -37,6 +38,7 @@ __all__ = [
     "StoreCorrupt",
     "TransportFailed",
     "VerificationFailed",
+    "Where",
     "exit_status",
 ]
 
@@ -54,28 +56,29 @@ class FrameReason(StrEnum):
     EXHAUSTED = "exhausted"
 
 
-class E2ECallError(Exception):
-    """The root of the tree: a message, and where it happened as far as that is known."""
+class Where(TypedDict, total=False):
+    """Where it happened, as far as that is known: keyword arguments of every error."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        who: str | None = None,
-        stream: str | None = None,
-        key_id: int | None = None,
-        epoch: int | None = None,
-        clause: str | None = None,
-        hint: str | None = None,
-    ) -> None:
+    who: str | None
+    stream: str | None
+    key_id: int | None
+    epoch: int | None
+    clause: str | None
+    hint: str | None
+
+
+class E2ECallError(Exception):
+    """The root of the tree: a message, and where it happened (`Where`)."""
+
+    def __init__(self, message: str, **where: Unpack[Where]) -> None:
         super().__init__(message)
         self.message = message
-        self.who = who
-        self.stream = stream
-        self.key_id = key_id
-        self.epoch = epoch
-        self.clause = clause
-        self.hint = hint
+        self.who = where.get("who")
+        self.stream = where.get("stream")
+        self.key_id = where.get("key_id")
+        self.epoch = where.get("epoch")
+        self.clause = where.get("clause")
+        self.hint = where.get("hint")
 
     def __str__(self) -> str:
         context = [
@@ -100,16 +103,9 @@ class MalformedMessage(E2ECallError):
     """Bytes that are not the message they should be; `offset` in bytes or `path` of the field."""
 
     def __init__(
-        self,
-        message: str,
-        *,
-        offset: int | None = None,
-        path: str | None = None,
-        who: str | None = None,
-        clause: str | None = None,
-        hint: str | None = None,
+        self, message: str, *, offset: int | None = None, path: str | None = None, **where: Unpack[Where]
     ) -> None:
-        super().__init__(message, who=who, clause=clause, hint=hint)
+        super().__init__(message, **where)
         self.offset = offset
         self.path = path
 
@@ -134,27 +130,8 @@ class VerificationFailed(E2ECallError):
 class FrameRejected(E2ECallError):
     """One media frame was refused; `reason` says why."""
 
-    def __init__(
-        self,
-        reason: FrameReason,
-        message: str | None = None,
-        *,
-        who: str | None = None,
-        stream: str | None = None,
-        key_id: int | None = None,
-        epoch: int | None = None,
-        clause: str | None = None,
-        hint: str | None = None,
-    ) -> None:
-        super().__init__(
-            message or f"frame rejected: {reason}",
-            who=who,
-            stream=stream,
-            key_id=key_id,
-            epoch=epoch,
-            clause=clause,
-            hint=hint,
-        )
+    def __init__(self, reason: FrameReason, message: str | None = None, **where: Unpack[Where]) -> None:
+        super().__init__(message or f"frame rejected: {reason}", **where)
         self.reason = reason
 
 
