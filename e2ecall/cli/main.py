@@ -57,7 +57,6 @@ def run(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
         return ExitStatus.ENVIRONMENT
     except E2ECallError as error:
         tell(error)

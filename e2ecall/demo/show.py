@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from e2ecall import __version__
 from e2ecall.demo.checks import Check
-from e2ecall.demo.conductor import PEOPLE, Conductor
+from e2ecall.demo.conductor import PEOPLE, Conductor, Happening
 from e2ecall.demo.report import Report, Sas, stream_rows, write_report
 from e2ecall.demo.report_html import write_html
 from e2ecall.demo.screen import Screen, make_screen
@@ -46,16 +47,42 @@ def run_demo(settings: Settings, *, as_json: bool) -> ExitStatus:
     """Hold the call and judge it. Raises what went wrong after everything that there is has been written down."""
     settings.check()
     _make_folder(settings.folder)
-    with make_screen(settings, as_json=as_json) as screen:
-        outcome, lines = asyncio.run(_perform(settings, screen))
-    screen.say(lines)
-    if outcome.error is not None:
-        raise outcome.error
+    output = _Output()
+    with output.guarded(), make_screen(settings, as_json=as_json) as screen:
+        outcome, lines = asyncio.run(_perform(settings, screen, output))
+    with output.guarded():
+        screen.say(lines)
+    if (error := outcome.error or output.error) is not None:
+        raise error
     return outcome.status
 
 
-async def _perform(settings: Settings, screen: Screen) -> tuple[_Outcome, list[str]]:
-    conductor = Conductor(settings, screen.tell)
+class _Output:
+    """Standard output, which may fail: the pipe's reader leaves, the disk behind it is full. The call then ends."""
+
+    def __init__(self) -> None:
+        self.error: OutputFailed | None = None
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Remember the first failure instead of raising it."""
+        try:
+            yield
+        except OSError as error:
+            if self.error is None:
+                hint = "what was received is kept; see --out"
+                self.error = OutputFailed(f"cannot write to standard output: {error.strerror}", hint=hint)
+
+
+async def _perform(settings: Settings, screen: Screen, output: _Output) -> tuple[_Outcome, list[str]]:
+    def tell(happening: Happening) -> None:
+        if output.error is None:
+            with output.guarded():
+                screen.tell(happening)
+        if output.error is not None:
+            conductor.stop.set()
+
+    conductor = Conductor(settings, tell)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, conductor.stop.set)
     try:
@@ -65,10 +92,10 @@ async def _perform(settings: Settings, screen: Screen) -> tuple[_Outcome, list[s
         await conductor.close()
         loop.remove_signal_handler(signal.SIGINT)
     judgement = await asyncio.to_thread(_judged, evidence, conductor, error)
-    outcome = _outcome(settings, judgement.checks, error, interrupted=conductor.stop.is_set())
+    outcome = _outcome(settings, judgement.checks, output.error or error, interrupted=conductor.stop.is_set())
     report = _report(conductor, judgement, outcome)
     _write_down(settings, report, judgement)
-    screen.tell({"event": "report", "who": "relay", **report.to_dict()})
+    tell({"event": "report", "who": "relay", **report.to_dict()})
     return outcome, _closing_lines(settings, judgement, outcome)
 
 
@@ -84,7 +111,7 @@ def _judged(evidence: Evidence, conductor: Conductor, error: E2ECallError | None
 
 
 def _outcome(settings: Settings, checks: Sequence[Check], error: E2ECallError | None, *, interrupted: bool) -> _Outcome:
-    if interrupted:
+    if interrupted and not isinstance(error, OutputFailed):
         return _Outcome(ExitStatus.INTERRUPTED, "interrupted; what there was is kept")
     if error is not None:
         return _Outcome(exit_status(error), str(error), error)

@@ -309,6 +309,22 @@ def test_the_conductor_is_killed(tmp_path):
     running.nobody_left()
 
 
+@pytest.mark.parametrize("mode", ["| head -n 1", "> /dev/full", ">&-"])
+def test_standard_output_fails(tmp_path, mode):
+    command = f"{sys.executable} -m e2ecall demo --size 160x120 --duration 20 --out out {mode}"
+    began = time.monotonic()
+    command += "; exit ${PIPESTATUS[0]}" if "head" in mode else ""
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    if mode == ">&-":
+        assert done.returncode == 0
+        return
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot write to standard output: ")
+    assert time.monotonic() - began < 18  # it does not hold the whole call for nobody
+
+
 def limit_files():
     import resource
 
