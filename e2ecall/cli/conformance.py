@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from typing import BinaryIO
 
 import click
 
 from e2ecall import __version__
-from e2ecall.conformance.peer import Peer
+from e2ecall.conformance.peer import LINE_LIMIT, Peer
 
 __all__ = ["conformance"]
 
@@ -31,6 +33,14 @@ Example:
 )
 def peer() -> None:
     """Answer requests, one JSON object a line, on standard input and output."""
-    for answer in Peer(__version__).run(sys.stdin.buffer):
+    for answer in Peer(__version__).run(_lines(sys.stdin.buffer)):
         sys.stdout.buffer.write(answer.encode() + b"\n")
         sys.stdout.buffer.flush()
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Lines, none held in memory beyond the limit: of a longer one just enough is kept to be refused."""
+    while line := stream.readline(LINE_LIMIT + 1):
+        yield line
+        while len(line) > LINE_LIMIT and not line.endswith(b"\n"):
+            line = stream.readline(LINE_LIMIT + 1)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 
 import click
+
+from e2ecall.errors import OutputFailed
 
 __all__ = ["demo"]
 
@@ -40,7 +43,7 @@ class _Size(click.ParamType[tuple[int, int]]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         width, _, height = str(value).lower().partition("x")
-        if not (width.isascii() and height.isascii() and width.isdigit() and height.isdigit()):
+        if not all(side.isascii() and side.isdigit() and len(side) <= 4 for side in (width, height)):
             self.fail("write it as 640x480", param, ctx)
         size = int(width), int(height)
         if not all(16 <= side <= 4096 and side % 2 == 0 for side in size):
@@ -48,19 +51,33 @@ class _Size(click.ParamType[tuple[int, int]]):
         return size
 
 
+def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter("a number of seconds", ctx, param)
+    return value
+
+
+def _absolute(path: str) -> str:
+    """The path from the root; a folder that is gone has none."""
+    try:
+        return str(Path(path).absolute())
+    except OSError as error:
+        raise OutputFailed(f"the current folder cannot be used: {error.strerror}", hint="go to another") from None
+
+
 @click.command(epilog=EPILOG)
+@click.option("--video", metavar="FILE", help="Play the pictures of this file, and its sound unless --audio is given.")
+@click.option("--audio", metavar="FILE", help="Play the sound of this file; alone, it makes a voice call.")
 @click.option(
-    "--video", type=click.Path(), help="Play the pictures of this file, and its sound unless --audio is given."
+    "--duration", type=click.FloatRange(1, 3600), callback=_finite, default=10.0, show_default=True, help="Seconds."
 )
-@click.option("--audio", type=click.Path(), help="Play the sound of this file; alone, it makes a voice call.")
-@click.option("--duration", type=click.FloatRange(1, 3600), default=10.0, show_default=True, help="Seconds.")
 @click.option("--size", type=_Size(), help="Size of the pictures  [default: 640x480, or the file's own]")
 @click.option("--codec", type=click.Choice(["vp8", "h264"]), default="vp8", show_default=True, help="Of the pictures.")
 @click.option("--path", type=click.Choice(["relayed", "direct"]), default="relayed", show_default=True,
               help="Media through the relay, or peer to peer with bound fingerprints.")  # fmt: skip
 @click.option("--attack", type=click.Choice(["none", "mitm", "wrong-key"]), default="none", show_default=True,
               help="What goes wrong on purpose.")  # fmt: skip
-@click.option("--out", type=click.Path(), help="Folder for the results  [default: e2ecall-demo/<date and time>]")
+@click.option("--out", metavar="FOLDER", help="Folder for the results  [default: e2ecall-demo/<date and time>]")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the relay  [default: any free one]")
 @click.option("--json", "as_json", is_flag=True, help="Every event as a JSON line, the report last.")
 def demo(
@@ -88,16 +105,15 @@ def demo(
         raise click.UsageError(
             "a relay that splices the exchange ends the media connection itself: --attack mitm goes with --path relayed"
         )
-    folder = Path(out) if out is not None else Path("e2ecall-demo") / time.strftime("%Y%m%d-%H%M%S")
     settings = Settings(
-        out=str(folder.absolute()),
+        out=_absolute(out or f"e2ecall-demo/{time.strftime('%Y%m%d-%H%M%S')}"),
         duration=duration,
         size=size,
         codec=codec,
         path=path,
         attack=Attack(attack),
-        video=None if video is None else str(Path(video).absolute()),
-        audio=None if audio is None else str(Path(audio).absolute()),
+        video=None if video is None else _absolute(video),
+        audio=None if audio is None else _absolute(audio),
         port=port,
     )
     return run_demo(settings, as_json=as_json)

@@ -5,6 +5,7 @@ bad input. The operations stand in `operations` and `handshake_operations`.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -37,12 +38,14 @@ class Peer:
         if len(line) > LINE_LIMIT:
             return _error(None, "malformed", "the line is longer than 16 MiB")
         try:
-            fields = json.loads(line)
+            fields = json.loads(line, parse_constant=_refuse)
         except (ValueError, RecursionError):
             return _error(None, "malformed", "the line is not JSON")
         if not isinstance(fields, dict):
             return _error(None, "malformed", "the line is not a JSON object")
         number = fields.get("id")
+        if isinstance(number, float) and not math.isfinite(number):
+            return _error(None, "malformed", "the id is not a JSON number")
         name = fields.get("op")
         operation = self._operations.get(name) if isinstance(name, str) else None
         if operation is None:
@@ -64,6 +67,10 @@ class Peer:
     def _hello(self, request: Request) -> dict[str, Any]:
         del request
         return {"name": "e2ecall", "version": self._version, "ops": sorted(self._operations)}
+
+
+def _refuse(name: str) -> object:
+    raise ValueError(name)  # NaN and Infinity are no JSON
 
 
 def _error(number: object, layer: str, reason: str, clause: str | None = None) -> dict[str, Any]:

@@ -26,6 +26,8 @@ PEOPLE = ("alice", "bob")
 START_SECONDS = 30.0
 LOOK_SECONDS = 60.0
 GRACE_SECONDS = 10.0
+CALL_SECONDS = 60.0
+"""More than the exchange, the connection and the end of a call may take together."""
 _LINE_LIMIT = 1 << 20
 
 Happening = dict[str, Any]
@@ -109,6 +111,7 @@ class Conductor:
         environment = os.environ | {"PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1"}
         child = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # the folder that the user stands in is no place to import from
             "-m",
             "e2ecall.demo",
             who,
@@ -129,6 +132,8 @@ class Conductor:
     async def _read(self, process: _Process) -> None:
         assert process.process.stdout is not None
         async for line in process.process.stdout:
+            if not line.endswith(b"\n"):
+                break  # the half line of a process that was killed
             happening = json.loads(line)
             process.happenings.append(happening)
             process.changed.set()
@@ -168,7 +173,8 @@ class Conductor:
         stop = asyncio.create_task(self.stop.wait())
         relay = asyncio.create_task(self._ended(self._processes["relay"]))
         waiting: set[asyncio.Future[Any]] = {over, stop, relay}
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        patience = self.settings.duration + CALL_SECONDS
+        done, _ = await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         if not over.done():
             for process in people:
                 self._command(process, {"command": "stop"})
@@ -177,6 +183,11 @@ class Conductor:
         for task in (over, stop, relay):
             task.cancel()
         await asyncio.gather(over, stop, relay, return_exceptions=True)
+        if not done:
+            silent = next((process.who for process in people if not process.ended), "the relay")
+            raise TransportFailed(
+                f"{silent} does not come to an end", hint="is the machine busy, or a process stopped?"
+            )
 
     async def _ended(self, process: _Process) -> None:
         while not process.ended:

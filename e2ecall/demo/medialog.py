@@ -13,6 +13,7 @@ from pathlib import Path
 
 import av
 
+from e2ecall.demo.output import write_whole
 from e2ecall.demo.settings import Settings
 from e2ecall.errors import E2ECallError, OutputFailed
 from e2ecall.media.recorder import Recorder
@@ -66,11 +67,8 @@ class MediaLog:
     def save(self) -> None:
         """Close the recording and write `frames.json`. Raises OutputFailed; what was written so far stays."""
         self._recorder.close()
-        path = self._folder / "frames.json"
-        try:
-            path.write_text(json.dumps({"sent": self._sent, "received": self._received}), "utf-8")
-        except OSError as error:
-            raise OutputFailed(f"cannot write {path}: {error.strerror}", hint="is the disk full?") from None
+        text = json.dumps({"sent": self._sent, "received": self._received})
+        write_whole(self._folder / "frames.json", text.encode())
 
 
 def _make_folder(folder: Path) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import time
 from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from aiortc import MediaStreamTrack, RTCIceCandidate, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCIceCandidate, RTCPeerConnection, RTCRtpSender
 from aiortc.codecs import is_rtx
-from aiortc.exceptions import InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import candidate_from_sdp
 
@@ -28,7 +28,7 @@ from e2ecall.identity import fresh_identity
 from e2ecall.media import binding
 from e2ecall.media.aiortc_plugin import Guard, protect
 from e2ecall.media.events import MediaEvent, StreamStopped, StreamUnreadable
-from e2ecall.media.rtc import close, connection, loopback_only
+from e2ecall.media.rtc import apply_description, close, connection, loopback_only
 from e2ecall.media.tracks import AudioTrack, VideoTrack, tracks_of
 from e2ecall.media.transform import StreamStats
 from e2ecall.relay.client import RelayClient, connect
@@ -45,6 +45,8 @@ CONNECT_SECONDS = 20.0
 DRAIN_SECONDS = 0.8
 STATS_SECONDS = 0.5
 BYE_SECONDS = 5.0
+CLOSE_SECONDS = 5.0
+CANDIDATES = 64
 FIELD_MID = 1
 FIELD_CANDIDATE = 2
 
@@ -86,7 +88,7 @@ class Person:
         self._established: asyncio.Future[CallEstablished] = loop.create_future()
         self._failure: asyncio.Future[E2ECallError] = loop.create_future()
         self._over = asyncio.Event()
-        self._candidates: asyncio.Queue[str] = asyncio.Queue()
+        self._candidates: asyncio.Queue[str] = asyncio.Queue(CANDIDATES)
         self._log = MediaLog(child.settings, child.who, self._fail)
         self._media: _Connected | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -114,15 +116,18 @@ class Person:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._media is not None:
-            self._stop_tracks()
-            await close(self._media.pc)
-            self._tell_stats("final")
-        with contextlib.suppress(TransportFailed):
-            if self._call is not None:
-                self._call.end()
-            await self._post()
-        self._log.save()
+        try:
+            if self._media is not None:
+                self._stop_tracks()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(close(self._media.pc), CLOSE_SECONDS)
+                self._tell_stats("final")
+            with contextlib.suppress(TransportFailed):
+                if self._call is not None:
+                    self._call.end()
+                await self._post()
+        finally:
+            self._log.save()
 
     # -- the exchange ---------------------------------------------------------------------------------------------
 
@@ -141,8 +146,7 @@ class Person:
         else:
             self._start_exchange(Profile(name=self._name))
             incoming = await self._until(self._incoming, EXCHANGE_SECONDS, "call")
-            await _apply(media.pc, binding.bind(incoming.profile), "offer")
-            await media.pc.setLocalDescription(await media.pc.createAnswer())
+            await apply_description(media.pc, binding.bind(incoming.profile), "offer")
             await self._accept(self._direct_profile(media))
         return await self._until(self._established, EXCHANGE_SECONDS, "proof")
 
@@ -196,7 +200,7 @@ class Person:
             elif isinstance(event, CallEstablished) and not self._established.done():
                 self._established.set_result(event)
             elif isinstance(event, PeerControl) and event.message.type == ControlType.CANDIDATE:
-                self._candidates.put_nowait(event.message.fields.get(FIELD_CANDIDATE, b"").decode("ascii", "replace"))
+                self._offer_candidate(event.message.fields.get(FIELD_CANDIDATE, b"").decode("ascii", "replace"))
             elif isinstance(event, MessageRefused):
                 self._child.tell("refused", reason=str(event.error))
                 if event.fatal:
@@ -205,6 +209,12 @@ class Person:
                 self._over.set()
                 if not event.authenticated:
                     self._fail(TransportFailed(event.reason))
+
+    def _offer_candidate(self, line: str) -> None:
+        try:
+            self._candidates.put_nowait(line)
+        except asyncio.QueueFull:
+            self._fail(PeerMisbehaved("more candidates than any host has addresses"))
 
     async def _post(self) -> None:
         for message in self._call.messages_to_send() if self._call is not None else ():
@@ -260,7 +270,7 @@ class Person:
         media.guard.install(keys)
         await media.pc.setLocalDescription(await media.pc.createOffer())
         answer = await self._until(self._client.media(media.pc.localDescription.sdp), CONNECT_SECONDS, "answer")
-        await _apply(media.pc, answer, "answer")
+        await apply_description(media.pc, answer, "answer")
 
     async def _connect_direct(self, established: CallEstablished, keys: FrameKeys) -> None:
         media, call = self._media, self._call
@@ -268,16 +278,19 @@ class Person:
         assert call is not None
         media.guard.install(keys)
         if established.role is Role.CALLER:
-            await _apply(media.pc, binding.bind(established.result.peer_profile), "answer")
+            await apply_description(media.pc, binding.bind(established.result.peer_profile), "answer")
         _, own = binding.without_candidates(media.pc.localDescription.sdp)
         mid = media.pc.getTransceivers()[0].mid or "0"
         for candidate in (*own, ""):
             fields = {FIELD_MID: mid.encode(), FIELD_CANDIDATE: candidate.encode()}
             call.send_control(ControlType.CANDIDATE, fields)
         await self._post()
-        while line := await self._until(self._candidates.get(), CONNECT_SECONDS, "candidate"):
-            await media.pc.addIceCandidate(_candidate(line, mid))
-        await media.pc.addIceCandidate(None)
+        await self._until(self._take_candidates(media.pc, mid), CONNECT_SECONDS, "end of candidates")
+
+    async def _take_candidates(self, pc: RTCPeerConnection, mid: str) -> None:
+        while line := await self._candidates.get():
+            await pc.addIceCandidate(_candidate(line, mid))
+        await pc.addIceCandidate(None)
 
     def _watch(self, track: MediaStreamTrack) -> None:
         self._tasks.append(asyncio.create_task(self._play(track)))
@@ -379,14 +392,6 @@ class Person:
         raise TransportFailed("stopped" if self._child.stop.is_set() else f"no {what} from the other side")
 
 
-async def _apply(pc: RTCPeerConnection, sdp: str, kind: str) -> None:
-    """RFC 9429 §4.1.10; what aiortc cannot use is the other side's fault."""
-    try:
-        await pc.setRemoteDescription(RTCSessionDescription(sdp, kind))
-    except (ValueError, LookupError, AttributeError, AssertionError, InvalidStateError, OperationError) as error:
-        raise PeerMisbehaved(f"the {kind} of the other side cannot be used") from error
-
-
 def _prefer(pc: RTCPeerConnection, sender: RTCRtpSender, codec: str) -> None:
     """Offer `codec` alone, with its retransmissions."""
     wanted = f"video/{codec}".lower()
@@ -397,8 +402,12 @@ def _prefer(pc: RTCPeerConnection, sender: RTCRtpSender, codec: str) -> None:
 def _candidate(line: str, mid: str) -> RTCIceCandidate:
     try:
         candidate = candidate_from_sdp(line.removeprefix("candidate:"))
+        ipaddress.ip_address(candidate.ip)  # a name would be looked up, and tell somebody
+        usable = 0 < candidate.port < 1 << 16
     except (ValueError, AssertionError, IndexError):
-        raise MalformedMessage("a candidate cannot be read", path="control.candidate") from None
+        usable = False
+    if not usable:
+        raise MalformedMessage("a candidate cannot be used", path="control.candidate")
     candidate.sdpMid = mid
     return candidate
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from e2ecall.demo.checks import Check
-from e2ecall.errors import OutputFailed
+from e2ecall.demo.output import write_whole
 
 __all__ = ["SCHEMA", "Report", "Sas", "StreamRow", "stream_rows", "write_report"]
 
@@ -172,8 +172,4 @@ def _stream(row: StreamRow) -> dict[str, Any]:
 def write_report(path: Path, report: Report) -> None:
     """Write `report.json`. Raises OutputFailed where it cannot be written."""
     text = json.dumps(report.to_dict(), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        message = f"cannot write {path.name}: {error.strerror or error}"
-        raise OutputFailed(message, hint="choose another output folder, or free some space") from error
+    write_whole(path, text.encode())

@@ -9,8 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from e2ecall.demo.checks import Check
+from e2ecall.demo.output import write_whole
 from e2ecall.demo.report import Report, StreamRow
-from e2ecall.errors import OutputFailed
 
 __all__ = ["headline", "render", "story", "write_html"]
 
@@ -339,9 +339,4 @@ def write_html(
     path: Path, report: Report, sheet_png: bytes | None = None, posters: Mapping[str, bytes] | None = None
 ) -> None:
     """Write `report.html`. Raises OutputFailed where it cannot be written."""
-    text = render(report, sheet_png, posters)
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        message = f"cannot write {path.name}: {error.strerror or error}"
-        raise OutputFailed(message, hint="choose another output folder, or free some space") from error
+    write_whole(path, render(report, sheet_png, posters).encode())

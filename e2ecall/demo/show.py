@@ -7,11 +7,11 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from e2ecall import __version__
 from e2ecall.demo.checks import Check
 from e2ecall.demo.conductor import PEOPLE, Conductor, Happening
+from e2ecall.demo.output import claimed
 from e2ecall.demo.report import Report, Sas, stream_rows, write_report
 from e2ecall.demo.report_html import write_html
 from e2ecall.demo.screen import Screen, make_screen
@@ -28,6 +28,7 @@ from e2ecall.errors import (
 
 __all__ = ["run_demo"]
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WHY_EMOJI = (
     "The relay ran one exchange with each of you and read everything; what gives it away is that the two of you see "
     "different emoji. Comparing four emoji is all that stands between its clear row and the sealed one."
@@ -46,9 +47,8 @@ class _Outcome:
 def run_demo(settings: Settings, *, as_json: bool) -> ExitStatus:
     """Hold the call and judge it. Raises what went wrong after everything that there is has been written down."""
     settings.check()
-    _make_folder(settings.folder)
     output = _Output()
-    with output.guarded(), make_screen(settings, as_json=as_json) as screen:
+    with claimed(settings.folder), output.guarded(), make_screen(settings, as_json=as_json) as screen:
         outcome, lines = asyncio.run(_perform(settings, screen, output))
     with output.guarded():
         screen.say(lines)
@@ -84,17 +84,25 @@ async def _perform(settings: Settings, screen: Screen, output: _Output) -> tuple
 
     conductor = Conductor(settings, tell)
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGINT, conductor.stop.set)
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, conductor.stop.set)
     try:
         error = await conductor.run()
         evidence = await collect(conductor)
     finally:
         await conductor.close()
-        loop.remove_signal_handler(signal.SIGINT)
-    judgement = await asyncio.to_thread(_judged, evidence, conductor, error)
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+    try:
+        judgement = await asyncio.to_thread(_judged, evidence, conductor, error)
+    except OutputFailed as failed:
+        judgement, error = Judgement([], None), error or failed
     outcome = _outcome(settings, judgement.checks, output.error or error, interrupted=conductor.stop.is_set())
     report = _report(conductor, judgement, outcome)
-    _write_down(settings, report, judgement)
+    try:
+        _write_down(settings, report, judgement)
+    except OutputFailed as failed:
+        outcome = outcome if outcome.error is not None else _Outcome(exit_status(failed), str(failed), failed)
     tell({"event": "report", "who": "relay", **report.to_dict()})
     return outcome, _closing_lines(settings, judgement, outcome)
 
@@ -194,7 +202,7 @@ def _write_down(settings: Settings, report: Report, judgement: Judgement) -> Non
 
 def _closing_lines(settings: Settings, judgement: Judgement, outcome: _Outcome) -> list[str]:
     passed = sum(check.ok for check in judgement.checks)
-    lines = [f"{passed} of {len(judgement.checks)} self-checks hold"]
+    lines = [] if not judgement.checks else [f"{passed} of {len(judgement.checks)} self-checks hold"]
     lines += [f"  failed: {check.id}: {check.detail}" for check in judgement.checks if not check.ok]
     if outcome.error is None:
         lines.append(f"{outcome.reason[:1].upper()}{outcome.reason[1:]}.")
@@ -202,12 +210,3 @@ def _closing_lines(settings: Settings, judgement: Judgement, outcome: _Outcome) 
         lines.append("This program compared the emoji; in a real call two people do, with their own voices.")
     lines.append(f"Results: {settings.folder / 'report.html'}")
     return lines
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".writable").write_bytes(b"")
-        (folder / ".writable").unlink()
-    except OSError as error:
-        raise OutputFailed(f"cannot write to {folder}: {error.strerror}", hint="choose another --out") from None

@@ -35,17 +35,18 @@ from e2ecall.demo.checks import (
     tone_recognised,
 )
 from e2ecall.demo.conductor import PEOPLE, Conductor, Happening
+from e2ecall.demo.output import write_whole
 from e2ecall.demo.settings import Attack, Settings
 from e2ecall.demo.sheet import Mood, Row, Tile, contact_sheet, pick
-from e2ecall.errors import MediaUnavailable
-from e2ecall.media.pictures import Image, png_bytes, read_png, rgb, write_png
+from e2ecall.errors import MediaUnavailable, OutputFailed
+from e2ecall.media.pictures import Image, png_bytes, read_png, rgb
 from e2ecall.media.recorder import Recorder, samples_of
 from e2ecall.media.testcard import ALICE, AUDIO_RATE, AUDIO_SAMPLES, BOB
 
 __all__ = ["Evidence", "Judgement", "collect", "judge"]
 
-LEAST_PSNR_OF_FILES = (22.0, 12.0)
-"""Median and worst, for pictures of any file: noise and confetti compress far worse than the test card."""
+LEAST_PSNR_OF_FILES = (16.0, 10.0)
+"""Median and worst, for pictures of any file: pure noise was measured at 19.7 dB, a stranger's picture at most 13."""
 OTHER = {"alice": "bob", "bob": "alice"}
 _TONES = {"alice": ALICE.pitch, "bob": BOB.pitch}
 Sound = npt.NDArray[np.float32]
@@ -64,6 +65,7 @@ class Evidence:
     relay_bytes: dict[int, bytes] = field(default_factory=dict)
     relay_sound: Sound = field(default_factory=lambda: np.zeros(0, np.float32))
     looked: bool = False
+    look_failed: str | None = None
 
     def recording(self, who: str) -> Path:
         """Where `who` recorded what came."""
@@ -96,7 +98,8 @@ def _candidates(evidence: Evidence) -> dict[int, str]:
 
 
 def _take_looks(evidence: Evidence, looked: Happening, index_of: dict[str, int]) -> None:
-    evidence.looked = looked["failed"] is None
+    evidence.looked = True
+    evidence.look_failed = looked["failed"]
     for digest, index in index_of.items():
         found = looked["pictures"].get(digest, {"reason": "the relay never had it"})
         evidence.relay_pictures[index] = read_png(Path(found["path"])) if "path" in found else None
@@ -122,12 +125,17 @@ def judge(evidence: Evidence, conductor: Conductor) -> Judgement:
     """All checks that fit this demonstration, and the contact sheet. Raises MediaUnavailable or OutputFailed."""
     emoji = {who: (conductor.said(who, "established") or {}).get("emoji", []) for who in PEOPLE}
     checks = [emoji_agree(emoji["alice"], emoji["bob"])]
-    rejected = {who: _rejected(conductor.said(who, "final", "stats")) for who in PEOPLE}
+    if evidence.look_failed is not None:
+        raise OutputFailed(
+            f"the relay cannot keep what it decoded: {evidence.look_failed}", hint="choose another --out"
+        )
+    told = [who for who in PEOPLE if conductor.said(who, "final", "stats") is not None]
+    rejected = {who: _rejected(conductor.said(who, "final", "stats")) for who in told}
     sent, received, posters = _pictures(evidence, checks)
     if evidence.settings.attack is Attack.WRONG_KEY:
-        checks += [nothing_opened(who, evidence.received[who], rejected[who]) for who in PEOPLE]
+        checks += [nothing_opened(who, evidence.received[who], rejected[who]) for who in told]
     else:
-        checks += [nothing_rejected(who, rejected[who]) for who in PEOPLE]
+        checks += [nothing_rejected(who, rejected[who]) for who in told]
         checks += _sound_checks(evidence)
     checks += _relay_checks(evidence, list(sent.values()))
     return Judgement(checks, _draw_sheet(evidence, sent, received), posters)
@@ -222,7 +230,7 @@ def _draw_sheet(evidence: Evidence, sent: dict[int, Image], received: dict[int, 
     first = next(iter(sent.values()), None)
     aspect = 4 / 3 if first is None else first.shape[1] / first.shape[0]
     about = f"what Alice sent to Bob, {evidence.settings.path}"
-    write_png(path, contact_sheet(f"e2ecall: {title}", about, rows, aspect=aspect))
+    write_whole(path, png_bytes(contact_sheet(f"e2ecall: {title}", about, rows, aspect=aspect)))
     return path
 
 

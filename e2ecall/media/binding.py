@@ -36,6 +36,8 @@ def bind(profile: Profile) -> str:
     """
     if profile.sdp is None:
         raise MalformedMessage("direct mode without an SDP", path="payload.5", clause="kex.7-6")
+    if "\nm=" not in profile.sdp:
+        raise MalformedMessage("the SDP has no media section", path="payload.5", clause="kex.7-6")
     named = fingerprints(profile.sdp)
     if not named:
         raise VerificationFailed("the SDP names no SHA-256 fingerprint", clause="kex.7-6")

@@ -31,9 +31,9 @@ from aiortc.sdp import MediaDescription, SessionDescription
 
 from e2ecall.errors import ApiMisuse, MalformedMessage, PeerIncompatible, PeerMisbehaved
 from e2ecall.media import aiortc_names as names
-from e2ecall.media.hop_offer import BAD_DESCRIPTION, CODECS, capabilities, parse_offer
+from e2ecall.media.hop_offer import CODECS, capabilities, parse_offer
 from e2ecall.media.jitter import low_latency, unfold
-from e2ecall.media.rtc import close, connection
+from e2ecall.media.rtc import BAD_DESCRIPTION, close, connection
 
 __all__ = ["KEY_FRAME_INTERVAL", "Hop", "Rewrite", "Tap"]
 

@@ -7,28 +7,15 @@ from __future__ import annotations
 
 from aiortc import RTCRtpSender
 from aiortc.codecs import is_rtx
-from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 from aiortc.sdp import SessionDescription
 
 from e2ecall.errors import MalformedMessage
+from e2ecall.media.rtc import BAD_DESCRIPTION
 
-__all__ = ["BAD_DESCRIPTION", "CODECS", "capabilities", "parse_offer"]
+__all__ = ["CODECS", "capabilities", "parse_offer"]
 
 CODECS = {"audio": ("opus",), "video": ("vp8", "h264")}
-# What aiortc raises at a description that is text, and nothing it can use.
-BAD_DESCRIPTION = (
-    ValueError,
-    LookupError,
-    AttributeError,
-    TypeError,
-    AssertionError,
-    StopIteration,
-    InternalError,
-    InvalidAccessError,
-    InvalidStateError,
-    OperationError,
-)
 
 
 def parse_offer(offer_sdp: str) -> SessionDescription:

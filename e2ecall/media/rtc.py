@@ -13,10 +13,37 @@ from contextlib import contextmanager
 
 import aioice.ice
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 
+from e2ecall.errors import PeerMisbehaved
 from e2ecall.media import aiortc_names as names
 
-__all__ = ["E2ECallWarning", "asks_public_stun", "close", "connect", "connection", "loopback_only"]
+__all__ = [
+    "BAD_DESCRIPTION",
+    "E2ECallWarning",
+    "apply_description",
+    "asks_public_stun",
+    "close",
+    "connect",
+    "connection",
+    "loopback_only",
+]
+
+
+BAD_DESCRIPTION = (
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    AssertionError,
+    StopIteration,
+    RuntimeError,  # what a StopIteration becomes inside a coroutine
+    InternalError,
+    InvalidAccessError,
+    InvalidStateError,
+    OperationError,
+)
+"""What aiortc raises at a description that is text, and nothing it can use."""
 
 
 class E2ECallWarning(UserWarning):
@@ -63,6 +90,19 @@ async def connect(offerer: RTCPeerConnection, answerer: RTCPeerConnection) -> No
     await answerer.setLocalDescription(await answerer.createAnswer())
     answer = answerer.localDescription
     await offerer.setRemoteDescription(RTCSessionDescription(sdp=answer.sdp, type=answer.type))
+
+
+async def apply_description(pc: RTCPeerConnection, sdp: str, kind: str) -> None:
+    """RFC 9429 §4.1.10: take the other side's description of `kind` "offer" or "answer"; an offer is answered.
+
+    What aiortc cannot use raises PeerMisbehaved.
+    """
+    try:
+        await pc.setRemoteDescription(RTCSessionDescription(sdp, kind))
+        if kind == "offer":
+            await pc.setLocalDescription(await pc.createAnswer())
+    except BAD_DESCRIPTION as error:
+        raise PeerMisbehaved(f"the {kind} of the other side cannot be used") from error
 
 
 async def close(pc: RTCPeerConnection) -> None:

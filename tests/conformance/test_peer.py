@@ -69,7 +69,22 @@ def test_hello_names_every_operation(driver):
 
 
 @pytest.mark.clause("peer.1-1")
-@pytest.mark.parametrize("line", ["{", "[]", "7", '"x"', "\u00e9", "nul", "[" * 100000, '{"id": 1', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "[]",
+        "7",
+        '"x"',
+        "\u00e9",
+        "nul",
+        "[" * 100000,
+        '{"id": NaN, "op": "hello"}',
+        '{"id": 1e999, "op": "hello"}',
+        '{"id": 1',
+        b"\xff\xfe",
+    ],
+)
 def test_a_line_that_is_no_object(driver, line):
     answer = driver.peer.answer(line)
     assert answer["id"] is None

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import wave
+from pathlib import Path
 
 import av
 import numpy as np
@@ -190,6 +191,9 @@ BAD = {
     "no pictures": (["--video", "sound.wav"], 1, ""),
     "no sound": (["--audio", "silent.webm"], 1, ""),
     "no duration": (["--duration", "0"], 2, "--duration"),
+    "no number of seconds": (["--duration", "nan"], 2, "--duration"),
+    "endless": (["--duration", "inf"], 2, "--duration"),
+    "a size of many digits": (["--size", "9" * 5000 + "x16"], 2, "--size"),
     "a negative duration": (["--duration", "-3"], 2, "--duration"),
     "no such codec": (["--codec", "av1"], 2, "--codec"),
     "an odd size": (["--size", "161x120"], 2, "--size"),
@@ -218,14 +222,38 @@ def test_bad_input(tmp_path, case):
     assert report is None
 
 
-def test_a_port_in_use(tmp_path):
+def test_a_port_in_use_and_an_earlier_call_is_not_taken_for_this_one(tmp_path):
+    assert demo(tmp_path, *SMALL)[0] == 0
+    own = tmp_path / "out" / "notes.txt"
+    own.write_text("mine")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        status, _, _, err = demo(tmp_path, *SMALL, "--port", str(taken.getsockname()[1]))
+        status, report, _, err = demo(tmp_path, *SMALL, "--port", str(taken.getsockname()[1]))
     assert status == 1
     assert err.startswith("error: relay: the relay cannot listen on ")
     assert "\nhint: " in err
+    assert [check["id"] for check in report["checks"] if check["ok"]] == []
+    assert not list((tmp_path / "out").glob("*/received.*"))
+    assert own.read_text() == "mine"
+
+
+def test_two_at_once_into_one_folder(tmp_path):
+    running = Running(tmp_path, *LONG)
+    running.until_connected()
+    status, _, _, err = demo(tmp_path, *SMALL)
+    assert status == 1
+    assert err.startswith("error: another demo is writing to ")
+    running.process.send_signal(signal.SIGTERM)
+    assert running.end()[0] == 130
+
+
+def test_nothing_is_imported_from_where_the_user_stands(tmp_path):
+    (tmp_path / "json.py").write_text("open('executed', 'w').close()\nraise SystemExit\n")
+    command = [str(Path(sys.executable).parent / "e2ecall"), "demo", *SMALL, "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "executed").exists()
 
 
 class Running:
@@ -272,6 +300,15 @@ def alive(pid):
 LONG = ("--size", "160x120", "--duration", "30")
 
 
+def test_the_relay_cannot_keep_what_it_decodes(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "relay").write_text("a file where a folder should be")
+    status, report, _, err = demo(tmp_path, *SMALL)
+    assert status == 1
+    assert err.startswith("error: the relay cannot keep what it decoded: ")
+    assert report["exit"] == 1
+
+
 @pytest.mark.parametrize("victim", ["relay", "alice", "bob"])
 @pytest.mark.parametrize("path", ["relayed", "direct"])
 def test_a_process_is_killed_in_the_middle(tmp_path, victim, path):
@@ -289,10 +326,11 @@ def test_a_process_is_killed_in_the_middle(tmp_path, victim, path):
         assert sum(1 for _ in container.decode(audio=0)) > 5
 
 
-def test_interrupted(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted(tmp_path, number):
     running = Running(tmp_path, *LONG)
     running.until_connected()
-    running.process.send_signal(signal.SIGINT)
+    running.process.send_signal(number)
     status, report, err = running.end()
     assert status == 130, err
     assert report["exit"] == 130

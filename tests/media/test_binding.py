@@ -68,6 +68,11 @@ def test_a_fingerprint_that_is_none(text):
         bind(profile("m=audio 9", text))
 
 
+def test_an_sdp_without_media():
+    with pytest.raises(MalformedMessage, match="no media section"):
+        bind(Profile(TransportMode.DIRECT, (ONE,), sdp(line(ONE))))
+
+
 def test_direct_without_an_sdp():
     with pytest.raises(MalformedMessage):
         bind(Profile(TransportMode.DIRECT, (ONE,)))

@@ -1,0 +1,72 @@
+"""Writing results: whole or not at all, one demonstration at a time to a folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from e2ecall.errors import OutputFailed
+
+__all__ = ["claimed", "write_whole"]
+
+_LOCK = ".e2ecall-demo.lock"
+_EARLIER = (
+    "contact-sheet.png",
+    "report.json",
+    "report.html",
+    "*/frames.json",
+    "*/received.*",
+    "relay/*.png",
+    "relay/*.f32",
+)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write `data` to `path` so that a reader finds all of it or nothing. Raises OutputFailed."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        hint = "choose another output folder, or free some space"
+        raise OutputFailed(f"cannot write {path.name}: {error.strerror or error}", hint=hint) from None
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Make `folder`, keep other demonstrations out of it, and clear away what an earlier one left there.
+
+    Only files of the names that a demonstration writes are removed. Raises OutputFailed.
+    """
+    lock = folder / _LOCK
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise OutputFailed(f"cannot write to {folder}: {error.strerror}", hint="choose another --out") from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise OutputFailed(f"another demo is writing to {folder}", hint="choose another --out") from None
+        _clear(folder)
+        yield
+        with suppress(OSError):
+            lock.unlink()
+    finally:
+        os.close(handle)
+
+
+def _clear(folder: Path) -> None:
+    try:
+        for pattern in _EARLIER:
+            for path in folder.glob(pattern):
+                path.unlink()
+    except OSError as error:
+        hint = "choose another --out"
+        raise OutputFailed(f"cannot clear {folder} of an earlier demo: {error.strerror}", hint=hint) from None
