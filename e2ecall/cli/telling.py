@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 
 from e2ecall.errors import E2ECallError
 
@@ -16,4 +17,4 @@ def tell(error: E2ECallError) -> None:
     encoding = sys.stderr.encoding or "ascii"
     sys.stderr.write(lines.encode(encoding, "backslashreplace").decode(encoding))
     if os.environ.get("E2ECALL_DEBUG"):
-        raise error
+        traceback.print_exception(error)

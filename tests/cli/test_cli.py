@@ -1,5 +1,6 @@
 """The command line around the commands: statuses, `error:` and `hint:`, help, and a base install without extras."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,13 @@ def test_spec_check_here_and_elsewhere(tmp_path, capsys):
     assert run(["spec", "check", "--root", str(HERE)]) == 0
     assert run(["spec", "check", "--root", str(tmp_path)]) != 0
     assert "error: no specification" in capsys.readouterr().err
+
+
+def test_debug_adds_the_traceback_and_keeps_the_status(tmp_path):
+    done = e2ecall("demo", "--video", "missing.mp4", cwd=tmp_path, env=os.environ | {"E2ECALL_DEBUG": "1"})
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: no such file")
+    assert "Traceback" in done.stderr
 
 
 def test_a_closed_pipe_is_no_traceback():
