@@ -4,5 +4,6 @@ The call itself: `settings`, `conductor` (starts, listens, ends), `child` (what 
 `medialog`, `relay`, `mallory`. What people see while it lasts: `state`, `screen`.
 
 What is left behind: `checks` (functions of what was collected), `sheet` (the contact sheet), `verdict` (both, for one
-demonstration), `report` (report.json) and `report_html` (the same for a person to read).
+demonstration), `report` (report.json) and `report_html` (the same for a person to read), all written by `output`.
+`show` runs it and says how it ended.
 """

@@ -326,6 +326,18 @@ def test_a_process_is_killed_in_the_middle(tmp_path, victim, path):
         assert sum(1 for _ in container.decode(audio=0)) > 5
 
 
+@pytest.mark.skipif(not os.environ.get("E2ECALL_SLOW"), reason="a minute and a half; make test-all runs it")
+def test_a_process_that_is_stopped_does_not_hold_the_others_for_ever(tmp_path):
+    running = Running(tmp_path, "--size", "160x120", "--duration", "3")
+    running.until_connected()
+    os.kill(running.pids["alice"], signal.SIGSTOP)
+    out, err = running.process.communicate(timeout=150)
+    del out
+    assert running.process.returncode == 3, err
+    assert err.startswith("error: alice does not come to an end")
+    running.nobody_left()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted(tmp_path, number):
     running = Running(tmp_path, *LONG)
