@@ -16,6 +16,7 @@ from e2ecall.errors import (
     PeerMisbehaved,
     VerificationFailed,
 )
+from e2ecall.wire.declared import has_utf8
 
 __all__ = ["Request", "Unsupported", "layer_of"]
 
@@ -61,7 +62,7 @@ class Request:
     def text(self, name: str) -> str:
         """A JSON string."""
         value = self._member(name)
-        if not isinstance(value, str) or not _encodes(value):
+        if not isinstance(value, str) or not has_utf8(value):
             raise ApiMisuse(f"{name} is not a string")
         return value
 
@@ -70,7 +71,7 @@ class Request:
         value = self._member(name)
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise ApiMisuse(f"{name} is neither a string nor a number")
-        if not _encodes(str(value)):
+        if not has_utf8(str(value)):
             raise ApiMisuse(f"{name} is not a string")
         return str(value)
 
@@ -95,11 +96,6 @@ def _hex(value: object, name: str, length: int | None) -> bytes:
     if length is not None and len(data) != length:
         raise ApiMisuse(f"{name} has {len(data)} bytes, not {length}")
     return data
-
-
-def _encodes(text: str) -> bool:
-    """Whether the text has a UTF-8 form: JSON may carry half a surrogate pair."""
-    return all(not 0xD800 <= ord(each) <= 0xDFFF for each in text)
 
 
 def _number(value: object, name: str, bits: int) -> int:

@@ -48,7 +48,8 @@ def run_demo(settings: Settings, *, as_json: bool) -> ExitStatus:
     """Hold the call and judge it. Raises what went wrong after everything that there is has been written down."""
     settings.check()
     output = _Output()
-    with claimed(settings.folder), output.guarded(), make_screen(settings, as_json=as_json) as screen:
+    screen = make_screen(settings, as_json=as_json)
+    with claimed(settings.folder), output.shown(screen):
         outcome, lines = asyncio.run(_perform(settings, screen, output))
     with output.guarded():
         screen.say(lines)
@@ -72,6 +73,17 @@ class _Output:
             if self.error is None:
                 hint = "what was received is kept; see --out"
                 self.error = OutputFailed(f"cannot write to standard output: {error.strerror}", hint=hint)
+
+    @contextmanager
+    def shown(self, screen: Screen) -> Iterator[None]:
+        """The screen while the call lasts; only what the screen itself does is guarded."""
+        with self.guarded():
+            screen.__enter__()
+        try:
+            yield
+        finally:
+            with self.guarded():
+                screen.__exit__(None, None, None)
 
 
 async def _perform(settings: Settings, screen: Screen, output: _Output) -> tuple[_Outcome, list[str]]:

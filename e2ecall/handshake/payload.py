@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from e2ecall.crypto import sign
 from e2ecall.errors import ApiMisuse, MalformedMessage, PeerMisbehaved, VerificationFailed
-from e2ecall.wire.declared import lv
+from e2ecall.wire.declared import has_utf8, lv
 from e2ecall.wire.tlv import decode_tlv, encode_tlv
 
 __all__ = [
@@ -90,7 +90,7 @@ class Profile:
         _require(all(len(f) == FINGERPRINT_LENGTH for f in self.fingerprints), "a fingerprint has 32 bytes")
         _require(all(0 <= suite < 1 << 16 for suite in self.frame_suites), "a suite number has 16 bits")
         _require(len(set(self.frame_suites)) == len(self.frame_suites), "each SFrame suite once")
-        _require(all(_has_utf8(text) for text in (self.name, self.sdp)), "a name and an SDP have a UTF-8 form")
+        _require(all(has_utf8(text or "") for text in (self.name, self.sdp)), "a name and an SDP have a UTF-8 form")
         _require(self.mode is not TransportMode.DIRECT or self.fingerprints, "direct mode needs a fingerprint")
         _require(self.name is None or len(self.name.encode()) <= NAME_LIMIT, "a name has at most 64 bytes of UTF-8")
         _require(self.sdp is None or "a=candidate:" not in self.sdp, "candidates go through the control channel")
@@ -169,10 +169,6 @@ def check_fingerprint(actual: bytes, profile: Profile) -> None:
     """kex.7-6: in direct mode the DTLS certificate in use must be one that the payload named: VerificationFailed."""
     if actual not in profile.fingerprints:
         raise VerificationFailed("the DTLS certificate is not the one named in the exchange", clause="kex.7-6")
-
-
-def _has_utf8(text: str | None) -> bool:
-    return text is None or all(not 0xD800 <= ord(each) <= 0xDFFF for each in text)
 
 
 def _to_sign(label: str, context: bytes, body: bytes) -> bytes:

@@ -14,7 +14,7 @@ import construct
 
 from e2ecall.errors import ApiMisuse, MalformedMessage
 
-__all__ = ["Declaration", "FieldRow", "build_bytes", "describe", "length_prefixed", "lv", "parse_exact"]
+__all__ = ["Declaration", "FieldRow", "build_bytes", "describe", "has_utf8", "length_prefixed", "lv", "parse_exact"]
 
 Declaration: TypeAlias = Any
 """A construct `Struct` whose fields carry their meaning as `docs`; construct itself is untyped."""
@@ -32,6 +32,11 @@ class FieldRow:
 def lv(data: bytes | memoryview) -> bytes:
     """kex.1: u32 big-endian length || data, the form in which every variable input is hashed."""
     return len(data).to_bytes(4, "big") + bytes(data)
+
+
+def has_utf8(text: str) -> bool:
+    """Whether the text has a UTF-8 form: a Python or JSON string may hold half a surrogate pair."""
+    return all(not 0xD800 <= ord(each) <= 0xDFFF for each in text)
 
 
 def length_prefixed(length_field: Declaration) -> Declaration:
