@@ -7,13 +7,16 @@ BIN    := $(VENV)/bin
 HASH   := $(shell cat pyproject.toml constraints.txt 2>/dev/null | sha256sum | cut -c1-16)
 RUN    := $(VENV)/.run-$(HASH)
 DEV    := $(VENV)/.dev-$(HASH)
+FUZZER := $(VENV)/.fuzz-$(HASH)
+SECONDS ?= 60
+FUZZ   ?= all
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PIP_NO_CACHE_DIR := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format lint types imports spec wheel-smoke bench clean
+.PHONY: help setup demo test test-all check format lint types imports spec wheel-smoke bench bench-frames fuzz clean
 
 help:          ## this list
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,11 +27,16 @@ $(RUN):
 	@test -x $(BIN)/python && $(BIN)/python -c 'import pip' 2>/dev/null || { rm -rf $(VENV); echo "setting up $(VENV) …"; $(PYTHON) -m venv $(VENV); }
 	@$(BIN)/python -m pip install --quiet -c constraints.txt 'pip>=25.1'
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all]'
-	@rm -f $(VENV)/.run-* $(VENV)/.dev-*; touch $@
+	@rm -f $(VENV)/.run-* $(VENV)/.dev-* $(VENV)/.fuzz-*; touch $@
 
 $(DEV): $(RUN)
 	@echo "installing the development tools …"
 	@$(BIN)/python -m pip install --quiet -c constraints.txt --group dev
+	@touch $@
+
+$(FUZZER): $(DEV)
+	@echo "installing the fuzzer …"
+	@$(BIN)/python -m pip install --quiet -c constraints.txt --group fuzz
 	@touch $@
 
 setup: $(RUN)  ## the environment alone
@@ -68,6 +76,12 @@ wheel-smoke: $(DEV) ## build the wheel, install it in an empty environment, run 
 
 bench: $(RUN)  ## the measurements of benchmarks/
 	@$(BIN)/python benchmarks/call.py $(ARGS)
+
+bench-frames: $(RUN) ## what sealing and opening a frame costs, beside other implementations
+	@$(BIN)/python benchmarks/frames.py $(ARGS)
+
+fuzz: $(FUZZER) ## atheris on every parser (make fuzz SECONDS=60 FUZZ=header)
+	@$(BIN)/python -m fuzz.harness $(FUZZ) --atheris --seconds $(SECONDS)
 
 clean:         ## remove the environment and everything made
 	@rm -rf $(VENV) dist build e2ecall-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

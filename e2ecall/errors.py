@@ -36,6 +36,7 @@ __all__ = [
     "PeerIncompatible",
     "PeerMisbehaved",
     "StoreCorrupt",
+    "StreamMismatch",
     "TransportFailed",
     "VerificationFailed",
     "Where",
@@ -56,6 +57,16 @@ class FrameReason(StrEnum):
     EXHAUSTED = "exhausted"
 
 
+class StreamMismatch(StrEnum):
+    """What a frame of the reason wrong-stream belongs to instead: another …"""
+
+    SENDER = "sender"
+    KIND = "kind"
+    SOURCE = "source"
+    LAYER = "layer"
+    STREAM = "stream"
+
+
 class Where(TypedDict, total=False):
     """Where it happened, as far as that is known: keyword arguments of every error."""
 
@@ -67,18 +78,28 @@ class Where(TypedDict, total=False):
     hint: str | None
 
 
+class _WhereElse(TypedDict, total=False):
+    """`Where` without what FrameRejected takes by itself."""
+
+    who: str | None
+    stream: str | None
+    hint: str | None
+
+
 class E2ECallError(Exception):
     """The root of the tree: a message, and where it happened (`Where`)."""
+
+    who: str | None = None
+    stream: str | None = None
+    key_id: int | None = None
+    epoch: int | None = None
+    clause: str | None = None
+    hint: str | None = None
 
     def __init__(self, message: str, **where: Unpack[Where]) -> None:
         super().__init__(message)
         self.message = message
-        self.who = where.get("who")
-        self.stream = where.get("stream")
-        self.key_id = where.get("key_id")
-        self.epoch = where.get("epoch")
-        self.clause = where.get("clause")
-        self.hint = where.get("hint")
+        self.__dict__.update(where)
 
     def __str__(self) -> str:
         context = [
@@ -128,11 +149,26 @@ class VerificationFailed(E2ECallError):
 
 
 class FrameRejected(E2ECallError):
-    """One media frame was refused; `reason` says why."""
+    """One media frame was refused; `reason` says why. `mismatch` says more of a wrong stream, where that is known."""
 
-    def __init__(self, reason: FrameReason, message: str | None = None, **where: Unpack[Where]) -> None:
-        super().__init__(message or f"frame rejected: {reason}", **where)
+    mismatch: StreamMismatch | None = None
+
+    def __init__(  # written out: a refused frame must not cost more than a good one
+        self,
+        reason: FrameReason,
+        message: str | None = None,
+        key_id: int | None = None,
+        epoch: int | None = None,
+        clause: str | None = None,
+        **where: Unpack[_WhereElse],
+    ) -> None:
         self.reason = reason
+        self.message = message or f"frame rejected: {reason}"
+        self.key_id = key_id
+        self.epoch = epoch
+        self.clause = clause
+        if where:
+            self.__dict__.update(where)
 
 
 class CounterExhausted(E2ECallError):

@@ -5,8 +5,18 @@
 
 import os
 
+import pytest
 from hypothesis import settings
+
+from e2ecall.sframe import sender
+from e2ecall.sframe.send_keys import SendKeys
 
 settings.register_profile("e2ecall", deadline=None, print_blob=True)
 settings.register_profile("slow", settings.get_profile("e2ecall"), max_examples=1000)
 settings.load_profile("slow" if os.environ.get("E2ECALL_SLOW") else "e2ecall")
+
+
+@pytest.fixture(autouse=True)
+def fresh_send_keys(monkeypatch):
+    """Each test is a process of its own as far as used send keys go; the tests share a base_key."""
+    monkeypatch.setattr(sender, "send_keys", SendKeys())

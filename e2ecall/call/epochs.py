@@ -10,22 +10,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
-from typing import Final, Literal
+from typing import Final
 
+from e2ecall.call.streams import Kind, RemoteStream, Source, StreamTable
 from e2ecall.codecs import layout_for
 from e2ecall.errors import ApiMisuse, MediaUnavailable, PeerIncompatible, PeerMisbehaved
 from e2ecall.secret import SecretBytes
 from e2ecall.sframe import DEFAULT_SUITE, ONE_TO_ONE, CipherSuite, Owned, Receiver, Sender
 from e2ecall.sframe.owned import refuse_after_fork
+from e2ecall.sframe.suites import cipher_suite
 
 __all__ = ["CAMERA", "MAX_CONTEXT", "MICROPHONE", "FrameKeys", "Kind", "LocalStream", "Role"]
 
-Kind = Literal["audio", "video"]
 _KINDS: dict[str, Kind] = {"audio": "audio", "video": "video"}
 
 MICROPHONE: Final = 0
 CAMERA: Final = 1
 _FIRST: dict[Kind, int] = {"audio": MICROPHONE, "video": CAMERA}
+_FIRST_SOURCE: dict[Kind, Source] = {"audio": Source.MICROPHONE, "video": Source.CAMERA}
 _FIRST_FURTHER: Final = 2
 MAX_CONTEXT: Final = 1023  # per side and call; bounds what announcements can make a receiver hold
 
@@ -67,46 +69,75 @@ class FrameKeys(Owned):
     os.fork().
     """
 
-    __slots__ = ("_base_key", "_by_kind", "_next_context", "_remote", "_unopened", "receiver", "role", "suite", "who")
+    __slots__ = (
+        "_base_key",
+        "_ended",
+        "_next_context",
+        "_short_tags",
+        "_unopened",
+        "receiver",
+        "remote",
+        "role",
+        "suite",
+        "who",
+    )
 
     def __init__(
-        self, base_key: SecretBytes, role: Role, suite: CipherSuite = DEFAULT_SUITE, *, who: str | None = None
+        self,
+        base_key: SecretBytes,
+        role: Role,
+        suite: CipherSuite = DEFAULT_SUITE,
+        *,
+        who: str | None = None,
+        short_tags: frozenset[int] = frozenset(),
     ) -> None:
-        """`who` names the other side in errors."""
+        """`who` names the other side in errors.
+
+        With a suite of 32-bit tags, video is neither sealed nor opened under it, but for the contexts in `short_tags`.
+        """
         self.role = Role(role)
-        self.suite = suite
+        self.suite = cipher_suite(suite)
+        self._short_tags = short_tags
         self.who = who
         self.receiver = Receiver(suite, layout=ONE_TO_ONE, own_sender=self.role.sender_index)
         self._base_key = base_key.take()
         self._next_context: Callable[[], int] = count(_FIRST_FURTHER).__next__
         self._unopened: dict[Kind, int] = dict(_FIRST)
-        self._remote: dict[int, tuple[Kind, str | None]] = {}
-        self._by_kind: dict[Kind, frozenset[int]] = {"audio": frozenset(), "video": frozenset()}
+        self.remote = StreamTable()
+        self._ended: set[int] = set()
         for kind, context in _FIRST.items():
-            self._install(context, kind, None)
+            if not self._is_refused(kind, context):
+                self._install(RemoteStream(context, kind, _FIRST_SOURCE[kind]))
         super().__init__()
 
     def open_stream(self, kind: Kind, codec: str) -> LocalStream:
         """frame.7-1: a new stream of ours, under a context that no stream of this call had before.
 
         The first audio is context 0, the first video 1, every further one the next from 2. ApiMisuse for another kind,
-        beyond context 1023, after a fork and once base_key is wiped; MediaUnavailable for a codec without a layout.
+        beyond context 1023, for video under 32-bit tags (frame.7-7), after a fork and once base_key is wiped;
+        MediaUnavailable for a codec without a layout.
         """
         _check_kind(kind)
         name = layout_for(codec).name
         context = self._unopened.pop(kind, None)
         if context is None:
             context = self._next_context()
+        if self._is_refused(kind, context):
+            message = f"video is not sealed with the 32-bit tags of {self.suite.name}"
+            hint = f"take another suite, or name context {context} in short_tags"
+            raise ApiMisuse(message, clause="frame.7-7", hint=hint)
         if context > MAX_CONTEXT:
             raise ApiMisuse(f"a call has at most {MAX_CONTEXT + 1} streams a side", clause="frame.7-4")
         return LocalStream(context, kind, name, Sender(self.suite, self._kid(self.role, context), self._base_key))
 
-    def announce_remote(self, context: int, kind: str, codec: str) -> None:
+    def announce_remote(
+        self, context: int, kind: str, codec: str, *, source: Source = Source.OTHER, layer: int | None = None
+    ) -> None:
         """frame.7-2, frame.7-3: the other side opened a further stream, as it said over the control channel.
 
-        The same announcement again is ignored. PeerMisbehaved for contexts 0 and 1, for one beyond 1023, for a known
-        context with another kind or codec, and for a kind that is neither audio nor video; PeerIncompatible for a codec
-        that this version cannot open.
+        The same announcement again is ignored. PeerMisbehaved for contexts 0 and 1, for one beyond 1023, for a context
+        that was announced as something else or has ended, and for a kind that is neither audio nor video;
+        PeerIncompatible for a codec that this version cannot open, and for video under 32-bit tags (frame.7-7).
         """
         if not _FIRST_FURTHER <= context <= MAX_CONTEXT:
             raise PeerMisbehaved(f"context {context} cannot be announced", who=self.who, clause="frame.7-3")
@@ -116,20 +147,38 @@ class FrameKeys(Owned):
             name = layout_for(codec).name
         except MediaUnavailable as error:
             raise PeerIncompatible(error.message, who=self.who, clause=error.clause) from None
-        known = self._remote.get(context)
-        if known is None:
-            self._install(context, _KINDS[kind], name)
-        elif known != (kind, name):
+        if self._is_refused(kind, context):
+            message = f"video in context {context} has the 32-bit tags of {self.suite.name}"
+            raise PeerIncompatible(message, who=self.who, clause="frame.7-7")
+        stream = RemoteStream(context, _KINDS[kind], source, name, layer)
+        known = self.remote.get(self.remote_number(context))
+        if known is None and context not in self._ended:
+            self._install(stream)
+        elif known != stream:
             raise PeerMisbehaved(f"context {context} is announced a second time", who=self.who, clause="frame.7-3")
 
-    def contexts(self, kind: Kind) -> frozenset[int]:
-        """frame.7-5: the contexts of the other side that a receiver of that kind may carry."""
+    def end_remote(self, context: int) -> None:
+        """frame.7-9: the other side's stream of that context is over; its frames are refused, its number is spent.
+
+        A context that was not announced is ignored, as is one that cannot be.
+        """
+        if not 0 <= context <= MAX_CONTEXT:
+            return
+        number = self.remote_number(context)
+        if self.remote.get(number) is not None:
+            self.remote.end(number)
+            self.receiver.remove_key(self._kid(self.role.other, context))
+            self._ended.add(context)
+
+    def streams(self, kind: Kind) -> frozenset[int]:
+        """frame.7-5: the numbers (`KeyIdLayout.stream`) of the other side's streams of that kind."""
         _check_kind(kind)
-        return self._by_kind[kind]
+        return self.remote.of_kind(kind)
 
     def knows_context(self, context: int) -> bool:
-        """Whether the other side has a stream of that context, whatever its kind."""
-        return context in self._remote
+        """frame.8-12: whether the other side has, or had, a stream of that context, or may have one unannounced."""
+        announced = self.remote.get(self.remote_number(context)) is not None
+        return context < _FIRST_FURTHER or announced or context in self._ended
 
     def wipe(self) -> None:
         """Zero the base key: no further stream is opened or announced; running ones go on until they are gone."""
@@ -140,10 +189,17 @@ class FrameKeys(Owned):
         self._unopened = {}
         self._next_context = refuse_after_fork
 
-    def _install(self, context: int, kind: Kind, codec: str | None) -> None:
-        self.receiver.add_key(self._kid(self.role.other, context), self._base_key)
-        self._remote[context] = (kind, codec)
-        self._by_kind[kind] |= {context}
+    def _install(self, stream: RemoteStream) -> None:
+        self.receiver.add_key(self._kid(self.role.other, stream.context), self._base_key)
+        self.remote.add(self.remote_number(stream.context), stream)
+
+    def _is_refused(self, kind: str, context: int) -> bool:
+        """frame.7-7: whether this is video under 32-bit tags that nobody asked for by name."""
+        return kind == "video" and self.suite.has_short_tag and context not in self._short_tags
+
+    def remote_number(self, context: int) -> int:
+        """frame.4-4: the number of the other side's stream of that context, announced or not."""
+        return ONE_TO_ONE.stream_of(context=context, sender=self.role.other.sender_index)
 
     @staticmethod
     def _kid(role: Role, context: int) -> int:

@@ -71,12 +71,13 @@ class CallEstablished:
     role: Role
     result: Established
 
-    def frame_keys(self, who: str | None = None) -> FrameKeys:
+    def frame_keys(self, who: str | None = None, *, short_tags: frozenset[int] = frozenset()) -> FrameKeys:
         """The keys of this call's frames, once: they take the base key, and a second call raises ApiMisuse.
 
-        `who` names the other side in errors and events.
+        `who` names the other side in errors and events; `short_tags` as in `FrameKeys`.
         """
-        return FrameKeys(self.result.keys.base_key, self.role, CipherSuite(self.result.frame_suite), who=who)
+        suite = CipherSuite(self.result.frame_suite)
+        return FrameKeys(self.result.keys.base_key, self.role, suite, who=who, short_tags=short_tags)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ _SLICE = re.compile(rb"\x00\x00\x01([\x01\x05\x21\x25\x41\x45\x61\x65])")
 _START = re.compile(rb"\x00{2,3}\x01")
 _NEEDS_ESCAPE = re.compile(rb"\x00\x00(?=[\x00-\x03])")
 # What §7.4.1 keeps out of a NAL unit: a start code, three zeros, 00 00 02, and a 03 that prevents nothing.
-_FORBIDDEN = re.compile(rb"\x00\x00(?:[\x00-\x02]|\x03(?![\x00-\x03]))")
+_FORBIDDEN = re.compile(rb"\x00\x00(?!\x03[\x00-\x03]|[\x04-\xff])")
 
 
 class H264Layout:
@@ -81,7 +81,8 @@ def _unescape(sealed: bytes, start: int) -> bytes:
 
     Strict: FrameRejected(MALFORMED) for what `escape` would never have returned, and for a second slice behind.
     """
-    stop = _FORBIDDEN.search(sealed, start)
+    suspect = _NEEDS_ESCAPE.search(sealed, start)  # None for nearly all frames: then there is nothing to undo either
+    stop = None if suspect is None else _FORBIDDEN.search(sealed, suspect.start())
     end = len(sealed) if stop is None else stop.start()
     if stop is not None and _START.match(sealed, end) is None:
         raise malformed("the H.264 slice has bytes that no NAL unit may have", "frame.8-10")
@@ -89,7 +90,8 @@ def _unescape(sealed: bytes, start: int) -> bytes:
         raise malformed("the sealed H.264 frame has more than one slice", "frame.8-9")
     if not sealed.endswith(STOP, start, end):
         raise malformed("the H.264 slice does not end with the stop byte 80", "frame.8-10")
-    return sealed[start : end - 1].replace(b"\x00\x00\x03", b"\x00\x00")
+    body = sealed[start : end - 1]
+    return body if suspect is None else body.replace(b"\x00\x00\x03", b"\x00\x00")
 
 
 H264 = H264Layout()

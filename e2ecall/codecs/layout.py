@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Protocol
 
 from e2ecall.errors import FrameReason, FrameRejected
 
-__all__ = ["Layout", "Seal", "Unseal", "malformed", "require_frame"]
+__all__ = ["Layout", "Profile", "Seal", "Unseal", "malformed", "require_frame"]
 
 Seal = Callable[[bytes, bytes], bytes]  # (encoded frame, metadata) -> SFrame ciphertext
 Unseal = Callable[[bytes, bytes], bytes]  # (SFrame ciphertext, metadata) -> encoded frame, or FrameRejected
+
+
+class Profile(StrEnum):
+    """frame.8: how much of an encoded frame is sealed. Never negotiated: both sides are told by their applications."""
+
+    WHOLE = "whole"
+    """All of it. The default, and the only one that a call of this project uses."""
+
+    CLEAR_HEADER = "clear-header"
+    """frame.8.5: VP8 alone, for machines on the way that want to read its real header.
+
+    Authenticated, but in clear: key or delta, version, whether the frame is shown, the size of its first partition
+    (so how much of the frame is modes and motion, and how much picture), and in key frames width, height and scaling.
+    `WHOLE` shows key or delta alone.
+    """
 
 
 class Layout(Protocol):

@@ -11,7 +11,7 @@ __all__ = ["OPUS", "OpaqueLayout"]
 
 @dataclass(frozen=True, slots=True)
 class OpaqueLayout:
-    """frame.8.1: for codecs whose RTP payload format looks into no byte of the frame (Opus: RFC 7587)."""
+    """frame.8.1: for codecs whose RTP payload format reads no byte of the frame: Opus (RFC 7587), VP9 (RFC 9628)."""
 
     name: str
 

@@ -5,17 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from e2ecall.codecs import Layout, layout_for
+from e2ecall.codecs import Layout, Profile, layout_for
+from e2ecall.codecs.layout import Seal
 from e2ecall.conformance.request import Request, Unsupported
 from e2ecall.conformance.seeded import SeededRng
 from e2ecall.errors import ApiMisuse, MediaUnavailable
 from e2ecall.sas import digits, eight_rows, emoji
 from e2ecall.secret import SecretBytes
-from e2ecall.sframe import CipherSuite, KeyIdLayout, Receiver, Sender, decode_header, derive, encode_header
+from e2ecall.sframe import (
+    CipherSuite,
+    KeyIdLayout,
+    Receiver,
+    decode_header,
+    derive,
+    encode_header,
+    ratchet_base_key,
+)
+from e2ecall.sframe.cipher import FrameCipher
+from e2ecall.sframe.suites import derive_secret
 
 __all__ = ["FrameOperations", "sas_operations"]
 
 Operation = Callable[[Request], dict[str, Any]]
+
+_MOST_STEPS = 10_000
 
 
 class FrameOperations:
@@ -33,6 +46,7 @@ class FrameOperations:
             "sframe.protect": _protect,
             "sframe.unprotect": _unprotect,
             "sframe.key_id": _key_id,
+            "sframe.ratchet": _ratchet,
             "sframe.receiver.new": self._receiver_new,
             "sframe.receiver.add_key": self._receiver_add_key,
             "sframe.receiver.remove_key": self._receiver_remove_key,
@@ -42,7 +56,10 @@ class FrameOperations:
         }
 
     def _receiver_new(self, request: Request) -> dict[str, Any]:
-        self._receivers[request.handle("receiver")] = Receiver(_suite(request))
+        layout = _key_id_layout(request) if request.has("epoch_bits") or request.has("sender_bits") else None
+        own_sender = request.number("own_sender") if request.has("own_sender") else None
+        receiver = Receiver(_suite(request), layout=layout, own_sender=own_sender)
+        self._receivers[request.handle("receiver")] = receiver
         return {}
 
     def _receiver_add_key(self, request: Request) -> dict[str, Any]:
@@ -78,12 +95,14 @@ def _header_decode(request: Request) -> dict[str, Any]:
 
 
 def _derive(request: Request) -> dict[str, Any]:
-    key, salt = derive(_suite(request), request.number("kid"), _base_key(request))
-    return {"key": key.expose().hex(), "salt": salt.expose().hex()}
+    suite, base_key = _suite(request), _base_key(request)
+    key, salt = derive(suite, request.number("kid"), base_key)
+    secret = derive_secret(suite, base_key)
+    return {"key": key.expose().hex(), "salt": salt.expose().hex(), "secret": secret.expose().hex()}
 
 
 def _protect(request: Request) -> dict[str, Any]:
-    return {"ciphertext": _sender(request).protect(request.hex("plaintext"), _metadata(request)).hex()}
+    return {"ciphertext": _seal(request)(request.hex("plaintext"), _metadata(request)).hex()}
 
 
 def _unprotect(request: Request) -> dict[str, Any]:
@@ -91,16 +110,14 @@ def _unprotect(request: Request) -> dict[str, Any]:
 
 
 def _key_id(request: Request) -> dict[str, Any]:
-    layout = KeyIdLayout(epoch_bits=request.number("epoch_bits"), sender_bits=request.number("sender_bits"))
-    kid = layout.encode(
+    kid = _key_id_layout(request).encode(
         context=request.number("context"), sender=request.number("sender"), epoch=request.number("epoch")
     )
     return {"kid": _wide(kid)}
 
 
 def _codec_seal(request: Request) -> dict[str, Any]:
-    sender, layout = _sender(request), _layout(request)
-    return {"sealed": layout.seal(request.hex("frame"), sender.protect).hex()}
+    return {"sealed": _layout(request).seal(request.hex("frame"), _seal(request)).hex()}
 
 
 def _codec_open(request: Request) -> dict[str, Any]:
@@ -124,8 +141,21 @@ def _sas_rows(request: Request) -> dict[str, Any]:
     return {"rows": [[e.char for e in row] for row in rows.rows], "answer": rows.answer}
 
 
-def _sender(request: Request) -> Sender:
-    return Sender(_suite(request), request.number("kid"), _base_key(request), first_ctr=request.number("ctr"))
+def _ratchet(request: Request) -> dict[str, Any]:
+    suite, base_key = _suite(request), _base_key(request)
+    steps = request.number("steps")
+    if steps > _MOST_STEPS:
+        raise ApiMisuse(f"at most {_MOST_STEPS} steps are taken at once")
+    for _ in range(steps):
+        base_key = ratchet_base_key(suite, base_key)
+    return {"base_key": base_key.expose().hex()}
+
+
+def _seal(request: Request) -> Seal:
+    """Seals one frame under the request's own counter."""
+    kid, ctr = request.number("kid"), request.number("ctr")
+    cipher = FrameCipher(_suite(request), kid, _base_key(request))
+    return lambda plaintext, metadata: cipher.seal(encode_header(kid, ctr), ctr, plaintext, metadata)
 
 
 def _one_key_receiver(request: Request) -> Receiver:
@@ -135,8 +165,13 @@ def _one_key_receiver(request: Request) -> Receiver:
 
 
 def _open(receiver: Receiver, request: Request) -> dict[str, Any]:
-    plaintext, _, ctr = receiver.unprotect(request.hex("ciphertext"), _metadata(request))
+    streams = frozenset(request.numbers("streams", bits=64)) if request.has("streams") else None
+    plaintext, _, ctr = receiver.unprotect(request.hex("ciphertext"), _metadata(request), streams=streams)
     return {"plaintext": plaintext.hex(), "ctr": _wide(ctr)}
+
+
+def _key_id_layout(request: Request) -> KeyIdLayout:
+    return KeyIdLayout(epoch_bits=request.number("epoch_bits"), sender_bits=request.number("sender_bits"))
 
 
 def _metadata(request: Request) -> bytes:
@@ -150,15 +185,18 @@ def _base_key(request: Request) -> SecretBytes:
 def _suite(request: Request) -> CipherSuite:
     number = request.number("suite", bits=16)
     if number not in set(CipherSuite):
-        raise Unsupported(f"SFrame suite {number} is not built yet")
+        raise Unsupported(f"there is no SFrame suite {number}")
     return CipherSuite(number)
 
 
 def _layout(request: Request) -> Layout:
     try:
-        return layout_for(request.text("codec"))
+        profile = Profile(request.text("profile")) if request.has("profile") else Profile.WHOLE
+        return layout_for(request.text("codec"), profile=profile)
     except MediaUnavailable as error:
         raise Unsupported(error.message) from None
+    except ValueError:
+        raise Unsupported("there is no such profile") from None
 
 
 def _wide(number: int) -> int | str:

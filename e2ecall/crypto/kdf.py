@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from e2ecall.secret import SecretBytes
 
-__all__ = ["constant_time_equal", "hkdf_expand", "hkdf_extract", "sha256"]
+__all__ = ["HASHES", "constant_time_equal", "hkdf_expand", "hkdf_extract", "sha256"]
 
-_HASHES: dict[str, hashes.HashAlgorithm] = {"sha256": hashes.SHA256(), "sha512": hashes.SHA512()}
+HASHES: dict[str, hashes.HashAlgorithm] = {"sha256": hashes.SHA256(), "sha512": hashes.SHA512()}
 
 
 def sha256(data: bytes) -> bytes:
@@ -22,12 +22,12 @@ def sha256(data: bytes) -> bytes:
 
 def hkdf_extract(salt: bytes | memoryview, ikm: bytes | memoryview, hash_name: str = "sha256") -> SecretBytes:
     """RFC 5869 §2.2: HKDF-Extract(salt, IKM), as long as the hash. `hash_name` is sha256 or sha512."""
-    return SecretBytes(HKDF.extract(_HASHES[hash_name], bytes(salt), ikm))
+    return SecretBytes(HKDF.extract(HASHES[hash_name], bytes(salt), ikm))
 
 
 def hkdf_expand(prk: SecretBytes, info: bytes, length: int, hash_name: str = "sha256") -> SecretBytes:
     """RFC 5869 §2.3: HKDF-Expand(PRK, info, L), written straight into the secret's buffer."""
-    kdf = HKDFExpand(_HASHES[hash_name], length, info)
+    kdf = HKDFExpand(HASHES[hash_name], length, info)
     return SecretBytes.derive_into(length, lambda buffer: kdf.derive_into(prk.expose(), buffer))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from e2ecall.call.epochs import FrameKeys, Kind
 from e2ecall.call.one_to_one import CallEnded, CallEstablished, Event, IncomingCall, OneToOne
+from e2ecall.call.track import Track
 from e2ecall.codecs import layout_for
 from e2ecall.crypto.rng import SystemRng
 from e2ecall.errors import FrameRejected
@@ -72,7 +73,7 @@ class Mallory:
 
     def _opener(self, seat: int, kind: str, codec: str) -> OpenStream:
         if (seat, kind) not in self._open:
-            self._open[seat, kind] = OpenStream(codec, _kind(kind), self.keys[seat], who=f"seat {seat}")
+            self._open[seat, kind] = OpenStream(codec, Track(_kind(kind), self.keys[seat]), who=f"seat {seat}")
         return self._open[seat, kind]
 
     def _sealer(self, seat: int, kind: str, codec: str) -> SealStream:

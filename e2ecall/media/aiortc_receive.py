@@ -22,30 +22,15 @@ from aiortc import RTCRtpTransceiver
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
+from e2ecall.call.track import Track
 from e2ecall.errors import E2ECallError, FrameReason, FrameRejected
 from e2ecall.media import aiortc_names as names
 from e2ecall.media.aiortc_stream import Session, StreamHook
-from e2ecall.media.events import (
-    Cause,
-    Direction,
-    FirstFrame,
-    Pace,
-    StopReason,
-    StreamReadable,
-    StreamUnreadable,
-    diagnose,
-)
+from e2ecall.media.events import Cause, Direction, MediaEvent, StopReason
 from e2ecall.media.jitter import Burst
 from e2ecall.media.transform import OpenStream, StreamStats
 
 __all__ = ["OpeningQueue", "ReceiveHook"]
-
-UNREADABLE_AFTER = 8  # frames in a row
-DIAGNOSE_AGAIN_AFTER = 256
-# Causes that are known at once, without a look at several frames.
-_PROVISIONAL = frozenset({None, Cause.NO_KEY, Cause.CODEC})
-# Frames that the picture does not miss: they were there before, or never belonged to it.
-_NOT_MISSED = frozenset({FrameReason.REPLAY, FrameReason.OWN_FRAME, FrameReason.WRONG_STREAM})
 
 
 class OpeningQueue(queue.Queue[Any]):
@@ -98,14 +83,9 @@ class ReceiveHook(StreamHook):
         self._decoder_error = getattr(self._receiver, names.DECODER_ERROR)
         self._queue = OpeningQueue(self)
         self._codec: RTCRtpCodecParameters | None = None  # what `_stream` opens
+        self._track: Track | None = None
         self._stream: OpenStream | None = None
         self._streams: dict[str, OpenStream] = {}  # a sender may change between the negotiated codecs
-        self._pace = Pace()
-        self._begun = False
-        self._steady = False  # the last frame was opened
-        self._window: Counter[FrameReason] = Counter()  # frames refused in a row, since the last diagnosis
-        self._unsealed = 0  # of the first of them, those that look unsealed
-        self._cause: Cause | None = None
         setattr(self._receiver, names.DECODER_QUEUE, self._queue)
 
     def opened(self, codec: RTCRtpCodecParameters, frame: JitterFrame) -> bool:
@@ -115,17 +95,17 @@ class ReceiveHook(StreamHook):
             return False
         if codec is not self._codec:
             self._change(codec)
-        stream = self._stream
-        if stream is None:
+        stream, track = self._stream, self._track
+        if stream is None or track is None:
             return False
         sealed = frame.data
         try:
             frame.data = stream.open(sealed)
         except FrameRejected as rejected:
-            self._refused(rejected, sealed, stream)
+            self._after(self.health.refused(rejected, sealed, stream, time.monotonic()))
             return False
-        if not self._steady:
-            self._recovered(stream)
+        if events := self._health.opened(track):  # whose place is known since `_change`
+            self._after(events)
         if self.session.on_opened is not None:
             self.session.on_opened(self.kind, frame.data, frame.timestamp)
         return True
@@ -151,7 +131,7 @@ class ReceiveHook(StreamHook):
 
     def stopped(self) -> None:
         """Tell that the stream has ended, if there was one."""
-        if self.codec is not None or self._stop_reason is not None:
+        if self._health.codec is not None or self._stop_reason is not None:
             super().stopped()
 
     def stats(self) -> list[StreamStats]:
@@ -166,63 +146,29 @@ class ReceiveHook(StreamHook):
 
     def _change(self, codec: RTCRtpCodecParameters) -> None:
         """Find the stream that opens frames of this codec; count the frame if there is none."""
-        self.codec = codec.name.lower()
+        name = self.health.codec = codec.name.lower()
         self._codec = self._stream = None
         keys = self.session.keys
         if keys is None:
             self._unopenable(FrameReason.UNKNOWN_KEY, Cause.NO_KEY)
             return
-        stream = self._streams.get(self.codec)
+        stream = self._streams.get(name)
         if stream is None:
+            self._track = self._track or Track(self.kind, keys)
             try:
-                stream = OpenStream(self.codec, self.kind, keys, who=self.session.who)
+                stream = OpenStream(name, self._track, who=self.session.who)
             except E2ECallError:
                 self._unopenable(FrameReason.MALFORMED, Cause.CODEC)
                 return
-            self._streams[self.codec] = stream
+            self._streams[name] = stream
         self._codec, self._stream = codec, stream
 
     def _unopenable(self, reason: FrameReason, cause: Cause) -> None:
-        self._steady = False
-        self.drop_uncounted(reason, cause.value)
-        self._unreadable(reason, cause)
+        self._dropped[reason] += 1
+        self._after(self.health.unopenable(reason, cause, time.monotonic()))
 
-    def _refused(self, rejected: FrameRejected, sealed: bytes, stream: OpenStream) -> None:
-        self._steady = False
-        self.drop_for(rejected)
-        if self.kind == "video" and rejected.reason not in _NOT_MISSED and self._pace.due(time.monotonic()):
-            self._decoder_error.set()
-        self._window[rejected.reason] += 1
-        total = self._window.total()
-        if total <= UNREADABLE_AFTER:
-            self._unsealed += stream.looks_unsealed(sealed)
-        if total == (UNREADABLE_AFTER if self._cause in _PROVISIONAL else DIAGNOSE_AGAIN_AFTER):
-            reason = self._window.most_common(1)[0][0]
-            cause = diagnose(self._window, looks_unsealed=2 * self._unsealed >= UNREADABLE_AFTER)
-            self._forget_window()
-            self._unreadable(reason, cause, rejected.key_id)
-
-    def _unreadable(self, reason: FrameReason, cause: Cause, key_id: int | None = None) -> None:
-        """Tell once, and again only if the cause has become another one."""
-        if cause is not self._cause:
-            self._cause = cause
-            event = StreamUnreadable(**self.where(key_id), reason=reason, cause=cause, advice=cause.advice)
-            self.session.tell(event)
-
-    def _recovered(self, stream: OpenStream) -> None:
-        """A frame was opened after some were not, or for the first time."""
-        self._steady = True
-        self.kid = stream.stats.kid
-        self._pace.succeeded()
-        self._forget_window()
-        if self._cause is not None:
-            self._cause = None
-            self.ask_key_frame()  # what was missed in between may be what the picture rests on
-            self.session.tell(StreamReadable(**self.where()))
-        if not self._begun:
-            self._begun = True
-            self.session.tell(FirstFrame(**self.where()))
-
-    def _forget_window(self) -> None:
-        self._window.clear()
-        self._unsealed = 0
+    def _after(self, events: list[MediaEvent]) -> None:
+        """What follows from a frame: something to tell, and perhaps a key frame to ask for."""
+        if self._health.wants_key_frame():
+            self.ask_key_frame()
+        self.tell(events)

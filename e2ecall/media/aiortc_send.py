@@ -60,7 +60,7 @@ class SendHook(StreamHook):
 
     async def run(self, codec: RTCRtpCodecParameters) -> None:
         """Stands in for `_run_rtp`: when aiortc's loop is over, for whatever reason, that is told."""
-        self.codec = codec.name.lower()
+        self._health.codec = codec.name.lower()
         try:
             await self._aiortc_run(codec)
         finally:
@@ -132,8 +132,8 @@ class SendHook(StreamHook):
                 return False
             stream = self.session.keys.open_stream(self.kind, codec.name)
             self._seal = SealStream(codec.name, stream, who=self.session.who)
-            self.kid = stream.sender.kid
-            self.session.tell(StreamStarted(**self.where(), context=stream.context))
+            self._health.kid = stream.sender.kid
+            self.tell([StreamStarted(**self.health.where(stream.sender.kid), context=stream.context)])
         if getattr(self._sender, names.ENCODER) is None:
             setattr(self._sender, names.ENCODER, self._encoder(codec))
         return True
@@ -210,7 +210,7 @@ class SendHook(StreamHook):
             self.session.on_sealed(self.kind, frame, sealed)
         if not self._begun:
             self._begun = True
-            self.session.tell(FirstFrame(**self.where()))
+            self.tell([FirstFrame(**self.health.where(self._health.kid))])
         return sealed
 
     def _one_by_one(self, frame: RTCEncodedFrame) -> RTCEncodedFrame | None:

@@ -6,27 +6,22 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Literal
 
 from aiortc import RTCPeerConnection, RTCRtpTransceiver
 
 from e2ecall.call.epochs import FrameKeys
 from e2ecall.errors import E2ECallError, FrameReason, FrameRejected
-from e2ecall.media.events import Direction, DropLog, FrameDropped, MediaEvent, StopReason, StreamStopped
+from e2ecall.media.events import Direction, MediaEvent, StopReason
+from e2ecall.media.health import StreamHealth
 from e2ecall.media.transform import StreamStats
-from e2ecall.sframe import ONE_TO_ONE
 
-__all__ = ["OnOpened", "OnSealed", "Session", "StreamHook", "epoch_of"]
+__all__ = ["OnOpened", "OnSealed", "Session", "StreamHook"]
 
 OnSealed = Callable[[str, bytes, bytes], None]
 OnOpened = Callable[[str, bytes, int], None]
-
-
-def epoch_of(kid: int | None) -> int | None:
-    """frame.4-1: the epoch that a key id of a call between two names."""
-    return None if kid is None else ONE_TO_ONE.decode(kid).epoch
 
 
 class Session:
@@ -74,41 +69,33 @@ class StreamHook:
     def __init__(self, session: Session, transceiver: RTCRtpTransceiver) -> None:
         self.session = session
         self.kind: Literal["audio", "video"] = "video" if transceiver.kind == "video" else "audio"
-        self.codec: str | None = None
-        self.kid: int | None = None
         self._transceiver = transceiver
-        self._drops = DropLog()
+        self._health = StreamHealth(self.kind, direction=self.direction)
         self._dropped: Counter[FrameReason] = Counter()  # those that never reached a transform
         self._stop_reason: StopReason | None = None
         self._stop_detail = ""
         self._stopped = threading.Event()
 
-    def where(self, key_id: int | None = None) -> dict[str, Any]:
-        """The fields of a StreamEvent."""
-        kid = self.kid if key_id is None else key_id
-        return {
-            "who": self.session.who,
-            "direction": self.direction,
-            "kind": self.kind,
-            "codec": self.codec,
-            "mid": self._transceiver.mid,
-            "key_id": kid,
-            "epoch": epoch_of(kid),
-        }
+    @property
+    def health(self) -> StreamHealth:
+        """How the stream is doing, with what is known by now of where that is."""
+        self._health.who = self.session.who
+        self._health.mid = self._transceiver.mid
+        return self._health
 
-    def drop(self, reason: FrameReason, detail: str, key_id: int | None = None) -> None:
-        """Report one dropped frame, as often as the DropLog allows."""
-        if count := self._drops.add(reason, time.monotonic()):
-            self.session.tell(FrameDropped(**self.where(key_id), reason=reason, count=count, detail=detail))
+    def tell(self, events: Iterable[MediaEvent]) -> None:
+        """Hand events to the application, in order."""
+        for event in events:
+            self.session.tell(event)
 
     def drop_uncounted(self, reason: FrameReason, detail: str) -> None:
         """Report and count a dropped frame that no transform has counted."""
         self._dropped[reason] += 1
-        self.drop(reason, detail)
+        self.drop_for(FrameRejected(reason, detail))
 
     def drop_for(self, rejected: FrameRejected) -> None:
         """Report a frame that a transform refused and counted."""
-        self.drop(rejected.reason, rejected.message, rejected.key_id)
+        self.tell(self.health.dropped(rejected, time.monotonic()))
 
     def ending(self, reason: StopReason, error: BaseException | None = None) -> None:
         """Keep the first reason why the stream ends; of a foreign exception the type alone, its text may hold media."""
@@ -123,10 +110,10 @@ class StreamHook:
             return
         self._stopped.set()
         reason = self._stop_reason or (StopReason.CLOSED if self.session.over else StopReason.DISCONNECTED)
-        self.session.tell(StreamStopped(**self.where(), reason=reason, detail=self._stop_detail))
+        self.tell(self.health.ended(reason, self._stop_detail))
 
     def without_transform(self) -> StreamStats | None:
         """The frames that were dropped before a transform existed, as stats of their own."""
         if not self._dropped:
             return None
-        return StreamStats(self.kind, self.codec or "", None, rejected=Counter(self._dropped))
+        return StreamStats(self.kind, self._health.codec or "", None, rejected=Counter(self._dropped))

@@ -1,7 +1,7 @@
-"""What the media plug-in tells its application: frozen events, and the rules of when to tell.
+"""What an application is told of its streams: frozen events. `health` has the rules of when.
 
     StreamStarted      a local stream has its keys and its number
-    FirstFrame         the first frame was sealed (send) or opened (receive)
+    FirstFrame         the first frame was sealed (send), or the first one of a stream was opened (receive)
     FrameDropped       frames were not sent or not taken, with the reason: the first of each reason at once, after that
                        at most one event a second for each reason, carrying the number of frames
     StreamUnreadable   nothing could be opened for a while; `cause` and `advice` say what to do about it
@@ -9,33 +9,31 @@
     StreamStopped      the stream ended, with the reason; no stream ends without this
 
 Every event names the other side (`who`), the direction, kind and codec of the stream, its `mid` in the session
-description, and the key id and epoch as far as they are known. None carries key bytes or media.
+description, what the other side said of it (`stream`), and the key id and epoch as far as they are known. None carries
+key bytes or media.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 
-from e2ecall.errors import FrameReason
+from e2ecall.call.streams import RemoteStream
+from e2ecall.errors import FrameReason, StreamMismatch
 
 __all__ = [
     "Cause",
     "Direction",
-    "DropLog",
     "FirstFrame",
     "FrameDropped",
     "MediaEvent",
-    "Pace",
     "StopReason",
     "StreamEvent",
     "StreamReadable",
     "StreamStarted",
     "StreamStopped",
     "StreamUnreadable",
-    "diagnose",
     "log_event",
 ]
 
@@ -95,13 +93,18 @@ _ADVICE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamEvent:
-    """What all events say: where it happened. `who` is the other side's name as given to `protect`."""
+    """What all events say: where it happened. `who` is the other side's name as given to `protect`.
+
+    `stream` is what the other side said of the stream on this track, once a frame of it was opened; take from it what
+    you show. Of a dropped frame, `key_id` and `epoch` are what its header says, which nobody vouches for.
+    """
 
     who: str | None
     direction: Direction
     kind: str
     codec: str | None
     mid: str | None
+    stream: RemoteStream | None = None
     key_id: int | None = None
     epoch: int | None = None
 
@@ -115,16 +118,20 @@ class StreamStarted(StreamEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstFrame(StreamEvent):
-    """The first frame of this stream was sealed or opened."""
+    """The first frame of this stream was sealed or opened. Told again when a track goes over to another stream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameDropped(StreamEvent):
-    """`count` frames were dropped for `reason` since the last event of that reason; `detail` tells about the last."""
+    """`count` frames were dropped for `reason` since the last event of that reason; `detail` tells about the last.
+
+    `mismatch` says what does not fit a wrong stream's frames, and divides that reason: each has events of its own.
+    """
 
     reason: FrameReason
     count: int
     detail: str
+    mismatch: StreamMismatch | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,83 +167,3 @@ def log_event(event: MediaEvent) -> None:
         isinstance(event, StreamStopped) and event.reason not in _ORDINARY_ENDS
     )
     _log.log(logging.WARNING if trouble else logging.DEBUG, "%s", event)
-
-
-class DropLog:
-    """How many frames to report now: each reason's first at once, then no more than once in `interval` seconds."""
-
-    __slots__ = ("_interval", "_last", "_pending")
-
-    def __init__(self, interval: float = 1.0) -> None:
-        self._interval = interval
-        self._last: dict[FrameReason, float] = {}
-        self._pending: Counter[FrameReason] = Counter()
-
-    def add(self, reason: FrameReason, now: float) -> int:
-        """Count one frame; the number to put in an event now, or 0 for none."""
-        self._pending[reason] += 1
-        if reason in self._last and now - self._last[reason] < self._interval:
-            return 0
-        self._last[reason] = now
-        return self._pending.pop(reason)
-
-
-class Pace:
-    """When a key frame may be asked for: every `interval` seconds at most, every `slow` once `patience` asks failed.
-
-    A wrong key makes every frame fail; asking each time would make the other side send key frames only. Asking never
-    stops altogether, for the right key or a readable frame may come at any time.
-    """
-
-    __slots__ = ("_asked", "_interval", "_last", "_patience", "_slow")
-
-    def __init__(self, interval: float = 0.5, slow: float = 5.0, patience: int = 10) -> None:
-        self._interval = interval
-        self._slow = slow
-        self._patience = patience
-        self._last: float | None = None
-        self._asked = 0
-
-    def due(self, now: float) -> bool:
-        """Whether to ask now; counts as asked if so."""
-        gap = self._interval if self._asked < self._patience else self._slow
-        if self._last is not None and now - self._last < gap:
-            return False
-        self._last = now
-        self._asked += 1
-        return True
-
-    def succeeded(self) -> None:
-        """A frame was opened: later trouble is new trouble."""
-        self._asked = 0
-
-
-def diagnose(reasons: Counter[FrameReason], *, looks_unsealed: bool) -> Cause:
-    """What rejected frames mean; `looks_unsealed` says that most of them look like an encoder's own.
-
-    A wrong key gives failed tags under a known key id. Media that is not sealed is read as a header of random bits:
-    malformed frames, and unknown keys, half of them with our own sender index.
-    """
-    reason, _ = reasons.most_common(1)[0]
-    if looks_unsealed and reason in _READS_AS_NOISE:
-        return Cause.NOT_SEALED
-    return _CAUSES.get(reason, Cause.DAMAGED)
-
-
-_READS_AS_NOISE = frozenset(
-    {
-        FrameReason.MALFORMED,
-        FrameReason.UNKNOWN_KEY,
-        FrameReason.OWN_FRAME,
-        FrameReason.WRONG_STREAM,
-        FrameReason.AUTHENTICATION,
-    }
-)
-_CAUSES = {
-    FrameReason.AUTHENTICATION: Cause.WRONG_KEY,
-    FrameReason.UNKNOWN_KEY: Cause.UNKNOWN_KEY,
-    FrameReason.REPLAY: Cause.REPLAYED,
-    FrameReason.TOO_OLD: Cause.REPLAYED,
-    FrameReason.OWN_FRAME: Cause.REFLECTED,
-    FrameReason.WRONG_STREAM: Cause.WRONG_STREAM,
-}

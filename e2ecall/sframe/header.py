@@ -8,9 +8,11 @@ Every pair has exactly one encoding, of 1 to 17 bytes; the decoder refuses all o
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from e2ecall.errors import ApiMisuse, FrameReason, FrameRejected
 
-__all__ = ["MAX_CTR", "MAX_KID", "decode_header", "encode_header"]
+__all__ = ["MAX_CTR", "MAX_KID", "SHAPES", "HeaderShape", "decode_header", "encode_header", "kid_prefixes"]
 
 MAX_KID = 2**64 - 1
 MAX_CTR = 2**64 - 1
@@ -33,7 +35,31 @@ def _encode_field(value: int, name: str) -> tuple[int, bytes]:
     if value < _INLINE:
         return value, b""
     length = (value.bit_length() + 7) // 8
-    return 8 | length - 1, value.to_bytes(length, "big")
+    return 8 | length - 1, value.to_bytes(length)
+
+
+class HeaderShape(NamedTuple):
+    """What a config byte says of a header that is read as one integer: the CTR in its low bits, a prefix above them.
+
+    `ctr_floor` is the smallest value of a CTR field in its shortest form. Without a CTR field no value reaches it: such
+    headers are for `decode_header`.
+    """
+
+    length: int
+    ctr_bits: int
+    ctr_mask: int
+    ctr_floor: int
+
+
+def _shape(config: int) -> HeaderShape:
+    kid_length = (config >> 4 & 7) + 1 if config & 0x80 else 0
+    if not config & 0x08:
+        return HeaderShape(1 + kid_length, 0, 0, 1)
+    ctr_length = (config & 7) + 1
+    return HeaderShape(1 + kid_length + ctr_length, 8 * ctr_length, (1 << 8 * ctr_length) - 1, _FLOOR[ctr_length - 1])
+
+
+SHAPES = tuple(_shape(config) for config in range(256))
 
 
 def decode_header(data: bytes) -> tuple[int, int, int]:
@@ -44,31 +70,37 @@ def decode_header(data: bytes) -> tuple[int, int, int]:
     if not data:
         raise _malformed("the SFrame header is empty", "frame.2-2")
     config = data[0]
-    kid = config >> 4 & 7
-    ctr = config & 7
-    end = 1
-    # A field cut short has a value below the floor of its announced length, so one comparison finds both faults.
+    length, ctr_bits, ctr_mask, ctr_floor = SHAPES[config]
+    header = data[:length]
+    number = int.from_bytes(header)
+    kid = config >> 4
     if config & 0x80:
-        floor = _FLOOR[kid]
-        end = kid + 2
-        kid = int.from_bytes(data[1:end], "big")
-        if kid < floor:
-            raise _refusal("KID", data, end)
-    if config & 0x08:
-        floor = _FLOOR[ctr]
-        start = end
-        end += ctr + 1
-        ctr = int.from_bytes(data[start:end], "big")
-        if ctr < floor:
-            raise _refusal("CTR", data, end)
-    return kid, ctr, end
+        size = kid - 7  # bytes of the KID field
+        kid = number >> ctr_bits & (1 << 8 * size) - 1
+        if kid < _FLOOR[size - 1]:
+            raise _refusal("KID", header, length)
+    if not ctr_bits:
+        ctr = config & 7
+        if len(header) < length:
+            raise _refusal("KID", header, length)
+    else:
+        ctr = number & ctr_mask
+        if ctr < ctr_floor or len(header) < length:
+            raise _refusal("CTR", header, length)
+    return kid, ctr, length
 
 
-def _refusal(name: str, data: bytes, end: int) -> FrameRejected:
-    if len(data) < end:
-        return _malformed(f"the SFrame header ends within its {name}", "frame.2-2")
+def kid_prefixes(kid: int) -> list[int]:
+    """frame.2-1: the prefixes (`HeaderShape`) of a KID's headers in shortest form, one for each length of the CTR."""
+    config_bits, field = _encode_field(kid, "KID")
+    return [int.from_bytes(bytes([config_bits << 4 | 8 | low]) + field) for low in range(8)]
+
+
+def _refusal(name: str, header: bytes, length: int) -> FrameRejected:
+    if len(header) < length:
+        return _malformed("the SFrame header is cut short", "frame.2-2")
     return _malformed(f"the {name} of the SFrame header is not in its shortest form", "frame.2-3")
 
 
 def _malformed(message: str, clause: str) -> FrameRejected:
-    return FrameRejected(FrameReason.MALFORMED, message, clause=clause)
+    return FrameRejected(FrameReason.MALFORMED, message, None, None, clause)

@@ -55,12 +55,24 @@ class KeyIdLayout:
         """frame.4-1: the parts of a KID in 0..2^64-1, or ApiMisuse."""
         if not 0 <= kid <= MAX_KID:
             raise ApiMisuse("KID is not in 0..2^64-1", clause="frame.2-1")
-        upper = kid >> self.epoch_bits
-        return KeyId(
-            context=upper >> self.sender_bits,
-            sender=upper & (1 << self.sender_bits) - 1,
-            epoch=kid & (1 << self.epoch_bits) - 1,
-        )
+        context = kid >> self.epoch_bits >> self.sender_bits
+        return KeyId(context=context, sender=self.sender(kid), epoch=self.epoch(kid))
+
+    def epoch(self, kid: int) -> int:
+        """frame.4-1: the epoch's low bits of a KID."""
+        return kid & (1 << self.epoch_bits) - 1
+
+    def sender(self, kid: int) -> int:
+        """frame.4-1: the sender index of a KID."""
+        return kid >> self.epoch_bits & (1 << self.sender_bits) - 1
+
+    def stream(self, kid: int) -> int:
+        """frame.4-4: the stream that a KID names: context and sender, whatever the epoch."""
+        return kid >> self.epoch_bits
+
+    def stream_of(self, *, context: int, sender: int) -> int:
+        """frame.4-4: the stream of that context and sender index, as in `encode`."""
+        return self.encode(context=context, sender=sender, epoch=0) >> self.epoch_bits
 
     def __repr__(self) -> str:
         return f"KeyIdLayout(epoch_bits={self.epoch_bits}, sender_bits={self.sender_bits})"

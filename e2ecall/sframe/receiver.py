@@ -6,137 +6,159 @@ is tried out for a frame; keys come from `add_key` alone, and failures of frames
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NoReturn
-
-from e2ecall.crypto.aead import InvalidTag, aes_gcm
+from e2ecall.crypto.aead import InvalidTag
 from e2ecall.errors import ApiMisuse, FrameReason, FrameRejected
 from e2ecall.secret import SecretBytes
-from e2ecall.sframe.header import decode_header
+from e2ecall.sframe.header import SHAPES, decode_header
 from e2ecall.sframe.key_id import KeyIdLayout
 from e2ecall.sframe.owned import Owned, refuse_after_fork
-from e2ecall.sframe.replay import ReplayWindow
-from e2ecall.sframe.suites import NONCE_LENGTH, TAG_LENGTH, cipher_suite, derive, derive_window_id
+from e2ecall.sframe.receive_key import InstalledKeys, ReceiveKey
+from e2ecall.sframe.suites import NONCE_LENGTH, cipher_suite, derive_base_key_name
 
 __all__ = ["Receiver"]
 
-
-class _ReceiveKey:
-    """One installed KID: its AEAD, its salt, its window, and the context that the KID names."""
-
-    __slots__ = ("context", "decrypt", "salt", "window")
-
-    def __init__(self, key: SecretBytes, salt: SecretBytes, window: ReplayWindow, context: int | None) -> None:
-        self.decrypt: Callable[[bytes, bytes, bytes], bytes] = aes_gcm(key).decrypt
-        self.salt = int.from_bytes(salt.expose(), "big")
-        self.window = window
-        self.context = context
+_LARGE = 32_768  # bytes; from here on a copy of the frame costs more than a memoryview
+_from_bytes = int.from_bytes
+_REFUSALS = {
+    FrameReason.WRONG_STREAM: ("the frame belongs to another stream", "frame.6-4"),
+    FrameReason.REPLAY: ("the frame was taken before", "frame.6-8"),
+    FrameReason.TOO_OLD: ("the frame is older than the replay window", "frame.6-9"),
+    FrameReason.AUTHENTICATION: ("the frame does not authenticate", "frame.6-5"),
+}
 
 
 class Receiver(Owned):
     """frame.6 (RFC 9605 §4.4.4): opens the frames of every KID that was added.
 
-    `layout` says what a KID means; with it, `own_sender` is this side's sender index, whose frames are refused.
-    Keys may be added and removed while other threads open frames.
+    `layout` says what a KID means; with it, `own_sender` is this side's sender index, whose frames are refused, and the
+    keys of a sender's old epochs leave once the first frame of a newer one was opened (`expire`). Keys may be added and
+    removed while other threads open frames.
     """
 
-    __slots__ = ("_forked", "_keys", "_layout", "_own_sender", "_windows", "suite")
+    __slots__ = (
+        "_by_prefix",
+        "_epoch_mask",
+        "_forked",
+        "_keys",
+        "_layout",
+        "_own_bits",
+        "_sender_mask",
+        "suite",
+    )
 
     def __init__(self, suite: int, *, layout: KeyIdLayout | None = None, own_sender: int | None = None) -> None:
-        if own_sender is not None and layout is None:
-            raise ApiMisuse("an own sender index needs a KID layout", clause="frame.6-3")
+        if own_sender is not None and (layout is None or not 0 <= own_sender < 1 << layout.sender_bits):
+            raise ApiMisuse("an own sender index needs a KID layout with room for it", clause="frame.6-3")
         self.suite = cipher_suite(suite)
         self._forked = False
         self._layout = layout
-        self._own_sender = own_sender
-        self._keys: dict[int, _ReceiveKey] = {}
-        # One small entry for every key ever added: it outlives the key, or a key that returns would open old frames.
-        self._windows: dict[tuple[int, bytes], ReplayWindow] = {}
+        # The layout's work for one frame, done beforehand: refusing costs as little as opening.
+        epoch_bits, sender_bits = (0, 0) if layout is None else (layout.epoch_bits, layout.sender_bits)
+        self._epoch_mask = (1 << epoch_bits) - 1
+        self._sender_mask = (1 << sender_bits) - 1 << epoch_bits
+        self._own_bits = -1 if own_sender is None else own_sender << epoch_bits
+        self._keys = InstalledKeys()
+        self._by_prefix = self._keys.by_prefix
         super().__init__()
 
-    def add_key(self, kid: int, base_key: SecretBytes) -> None:
-        """frame.4-3, frame.6-12: opens `kid` with this key from now on; another key of that KID is dropped first.
+    def add_key(self, kid: int, base_key: SecretBytes, *, suite: int | None = None) -> None:
+        """frame.4-3, frame.4-5, frame.6-12: opens `kid` with this key from now on; another key of that KID is dropped.
 
-        The same (base_key, KID) as before, removed or not, keeps its replay window. ApiMisuse for an own KID.
+        The same (base_key, KID) as before, removed or not, keeps its replay window. With a layout an epoch has one
+        base_key: another one for the same epoch bits is a new epoch, and all keys of the old one are dropped.
+        `suite` is the stream's, if it is not the receiver's. ApiMisuse for an own KID.
         """
         if self._forked:
             refuse_after_fork()
-        context = None
-        if self._layout is not None:
-            context, sender, _ = self._layout.decode(kid)
-            if sender == self._own_sender:
-                raise ApiMisuse("this is a KID of our own sending", key_id=kid, clause="frame.6-3")
-        window_id = derive_window_id(self.suite, kid, base_key)
-        window = self._windows.setdefault((kid, window_id), ReplayWindow())
-        key, salt = derive(self.suite, kid, base_key)
-        self._keys[kid] = _ReceiveKey(key, salt, window, context)
-        key.wipe()
-        salt.wipe()
+        if kid & self._sender_mask == self._own_bits:
+            raise ApiMisuse("this is a KID of our own sending", key_id=kid, clause="frame.6-3")
+        key = ReceiveKey(self.suite if suite is None else cipher_suite(suite), kid, base_key)
+        if self._layout is None:
+            self._keys.install(key)
+        else:
+            _, key.sender, key.epoch = self._layout.decode(kid)
+            key.stream = self._layout.stream(kid)
+            self._keys.install_in_epoch(key, derive_base_key_name(base_key))
 
     def remove_key(self, kid: int) -> None:
         """frame.6-13: frames of `kid` are refused from now on; an unknown KID is ignored."""
-        self._keys.pop(kid, None)
+        self._keys.remove(kid)
+
+    def leave(self, kid: int) -> None:
+        """frame.6-15: the key of `kid` has a successor, and is dropped after 256 more frames or 2 s; see `expire`."""
+        self._keys.leave(kid)
+
+    def expire(self, now: float) -> None:
+        """frame.6-15: drop the keys that have been leaving for 2 s; `now` in seconds of a clock that never goes back.
+
+        To be called a few times a second: the 2 s begin with the first call that finds the key leaving.
+        """
+        self._keys.expire(now)
 
     def unprotect(
-        self, ciphertext: bytes, metadata: bytes = b"", *, contexts: frozenset[int] | None = None
+        self, ciphertext: bytes, metadata: bytes = b"", *, streams: frozenset[int] | None = None
     ) -> tuple[bytes, int, int]:
         """frame.6-1 (RFC 9605 §4.4.4): (plaintext, KID, CTR) of one sealed frame.
 
-        `metadata` is what it was sealed with; `contexts` are those that the stream it arrived on may carry (None: any).
+        `metadata` is what it was sealed with; `streams` are those that may arrive here, in the numbers of
+        `KeyIdLayout.stream` (the KIDs themselves without a layout; None: any).
         FrameRejected otherwise, with the reason and the KID; nothing of a refused frame is kept or returned.
         """
-        kid, ctr, start = decode_header(ciphertext)
-        key = self._keys.get(kid)
-        if key is None:
-            self._refuse_unknown(kid)
-        if contexts is not None and key.context not in contexts:
-            self._refuse_stream(kid)
+        if not ciphertext:
+            decode_header(ciphertext)
+        length, ctr_bits, ctr_mask, ctr_floor = SHAPES[ciphertext[0]]
+        header = ciphertext[:length]
+        number = _from_bytes(header)
+        ctr = number & ctr_mask
+        key = self._by_prefix.get(number >> ctr_bits)
+        if key is None or ctr < ctr_floor:
+            key, ctr = self._find(ciphertext)
+        if streams is not None and key.stream not in streams:
+            raise self._refusal(FrameReason.WRONG_STREAM, key, ciphertext, length)
         window = key.window
+        if ctr <= window.highest and (reason := window.refusal(ctr)) is not None:
+            raise self._refusal(reason, key, ciphertext, length)
+        sealed = ciphertext[length:] if len(ciphertext) < _LARGE else memoryview(ciphertext)[length:]
         try:
-            if ctr <= window.highest:
-                window.check(ctr)
-            nonce = (key.salt ^ ctr).to_bytes(NONCE_LENGTH, "big")
-            plaintext = key.decrypt(nonce, ciphertext[start:], ciphertext[:start] + metadata)
-            window.commit(ctr)
+            plaintext = key.decrypt((key.salt ^ ctr).to_bytes(NONCE_LENGTH), sealed, header + metadata)
         except (InvalidTag, OverflowError):  # the latter: 2 GiB and more
-            self._refuse_tag(kid, len(ciphertext) - start)
-        except FrameRejected as rejected:
-            rejected.key_id, rejected.epoch = kid, self._epoch(kid)
-            raise
-        return plaintext, kid, ctr
+            raise self._refusal(FrameReason.AUTHENTICATION, key, ciphertext, length) from None
+        try:
+            window.claim(ctr)
+        except KeyError:
+            if (reason := window.take(ctr)) is not None:
+                raise self._refusal(reason, key, ciphertext, length) from None
+        if ctr > window.highest:
+            window.highest = ctr
+        return plaintext, key.kid, ctr
 
-    def _epoch(self, kid: int) -> int | None:
-        return None if self._layout is None else self._layout.decode(kid).epoch
-
-    def _refuse_unknown(self, kid: int) -> NoReturn:
+    def _find(self, ciphertext: bytes) -> tuple[ReceiveKey, int]:
+        """The key and the CTR of a frame whose prefix is not known: the CTR has no field, or there is a refusal."""
+        kid, ctr, _ = decode_header(ciphertext)
+        key = self._keys.get(kid)
+        if key is not None:
+            return key, ctr
         if self._forked:
             refuse_after_fork()
-        if self._own_sender is not None and self._layout is not None:
-            _, sender, epoch = self._layout.decode(kid)
-            if sender == self._own_sender:
-                message = "the frame is one of our own, sent back"
-                raise FrameRejected(FrameReason.OWN_FRAME, message, key_id=kid, epoch=epoch, clause="frame.6-3")
-        message = "there is no key for the frame"
-        raise FrameRejected(FrameReason.UNKNOWN_KEY, message, key_id=kid, epoch=self._epoch(kid), clause="frame.6-2")
+        epoch = None if self._layout is None else kid & self._epoch_mask
+        if kid & self._sender_mask == self._own_bits:
+            message = "the frame is one of our own, sent back"
+            raise FrameRejected(FrameReason.OWN_FRAME, message, kid, epoch, "frame.6-3")
+        raise FrameRejected(FrameReason.UNKNOWN_KEY, "there is no key for the frame", kid, epoch, "frame.6-2")
 
-    def _refuse_stream(self, kid: int) -> NoReturn:
-        if self._layout is None:
-            raise ApiMisuse("contexts need a KID layout", key_id=kid, clause="frame.6-4")
-        message = "the frame belongs to another stream"
-        raise FrameRejected(FrameReason.WRONG_STREAM, message, key_id=kid, epoch=self._epoch(kid), clause="frame.6-4")
-
-    def _refuse_tag(self, kid: int, length: int) -> NoReturn:
-        epoch = self._epoch(kid)
-        if length < TAG_LENGTH:
-            message = "the frame is shorter than its tag"
-            raise FrameRejected(FrameReason.MALFORMED, message, key_id=kid, epoch=epoch, clause="frame.6-6") from None
-        message = "the frame does not authenticate"
-        raise FrameRejected(FrameReason.AUTHENTICATION, message, key_id=kid, epoch=epoch, clause="frame.6-5") from None
+    def _refusal(self, reason: FrameReason, key: ReceiveKey, ciphertext: bytes, header_length: int) -> FrameRejected:
+        """Why a frame was refused whose header is whole: a key that was found has its config byte in the prefix."""
+        message, clause = _REFUSALS[reason]
+        if reason is FrameReason.AUTHENTICATION and len(ciphertext) - header_length < key.tag_length:
+            reason, message, clause = FrameReason.MALFORMED, "the frame is shorter than its tag", "frame.6-6"
+        epoch = None if self._layout is None else key.epoch
+        return FrameRejected(reason, message, key.kid, epoch, clause)
 
     def disable_after_fork(self) -> None:
         """A child opens nothing: parent and child would each take the same frame once."""
         self._forked = True
-        self._keys = {}
+        self._keys = InstalledKeys()
+        self._by_prefix = self._keys.by_prefix
 
     def __repr__(self) -> str:
         return f"<Receiver of {len(self._keys)} keys, {self.suite.name}>"

@@ -1,15 +1,17 @@
-"""frame.5: sealing (RFC 9605 §4.4.3). One Sender is one KID's only user, and no counter leaves it twice."""
+"""frame.5: sealing (RFC 9605 §4.4.3). One Sender is one (base_key, KID)'s only user, and no counter leaves it twice."""
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import count
+from threading import Lock
 
-from e2ecall.crypto.aead import aes_gcm
-from e2ecall.errors import ApiMisuse, CounterExhausted
 from e2ecall.secret import SecretBytes
-from e2ecall.sframe.header import MAX_CTR, encode_header
+from e2ecall.sframe.cipher import FrameCipher
+from e2ecall.sframe.counters import Block, CounterLeases, Counters
 from e2ecall.sframe.owned import Owned, refuse_after_fork
-from e2ecall.sframe.suites import NONCE_LENGTH, cipher_suite, derive
+from e2ecall.sframe.send_keys import send_keys
+from e2ecall.sframe.suites import CipherSuite, derive_key_name
 
 __all__ = ["Sender"]
 
@@ -17,57 +19,53 @@ __all__ = ["Sender"]
 class Sender(Owned):
     """frame.5 (RFC 9605 §4.4.3, §9.1): seals frames under one (base_key, KID).
 
-    `protect` may run in several threads at once. The object cannot be copied, pickled, or used after os.fork().
-    Whoever makes a Sender answers for it that no other exists, or existed, for this base_key and KID.
+    `protect` may run in several threads at once. The object cannot be copied, pickled, or used after os.fork(), and
+    there is no second one for its key: neither beside it nor after it, unless the counters come from `counters`.
     """
 
-    __slots__ = ("_encrypt", "_last", "_long", "_next", "_salt", "_short", "kid", "suite")
+    __slots__ = ("_block", "_counters", "_lock", "_seal", "kid", "suite")
 
-    def __init__(
-        self, suite: int, kid: int, base_key: SecretBytes, *, first_ctr: int = 0, last_ctr: int = MAX_CTR
-    ) -> None:
-        """`first_ctr` is the first counter to be used, `last_ctr` the last one (both 0..2^64-1)."""
-        if not (0 <= first_ctr <= MAX_CTR and 0 <= last_ctr <= MAX_CTR):
-            raise ApiMisuse("a counter is in 0..2^64-1", clause="frame.2-1")
-        key, salt = derive(suite, kid, base_key)
-        self.suite = cipher_suite(suite)
+    def __init__(self, suite: int, kid: int, base_key: SecretBytes, *, counters: CounterLeases | None = None) -> None:
+        """`counters` lets this key outlive the process; without it, they begin at 0.
+
+        ApiMisuse for an unknown suite, a KID outside 0..2^64-1, a base_key below 16 bytes, and for a (base_key, KID)
+        that a Sender of this process has, or had without leased counters.
+        """
+        cipher = FrameCipher(suite, kid, base_key)
+        self.suite: CipherSuite = cipher.suite
         self.kid = kid
-        self._encrypt = aes_gcm(key).encrypt
-        self._salt = int.from_bytes(salt.expose(), "big")
-        key.wipe()
-        salt.wipe()
-        # A header is the KID's part, the same for all counters of one length, and then the counter.
-        self._short = tuple(encode_header(kid, ctr) for ctr in range(8))
-        self._long = (b"", *(encode_header(kid, max(8, 1 << 8 * (n - 1)))[:-n] for n in range(1, 9)))
-        self._last = last_ctr
-        self._next = count(first_ctr).__next__  # one C call: threads never get the same number
+        self._seal = cipher.seal
+        self._block = Block(count().__next__, -1, b"", 0)  # ended before it began
+        self._lock = Lock()
         super().__init__()
+        name = derive_key_name(kid, base_key)
+        first = send_keys.claim(name, self, kid=kid, leased=counters is not None)
+        self._counters = Counters(kid, name, counters, first=first, leased=partial(send_keys.lease_ends, name))
 
     def protect(self, plaintext: bytes, metadata: bytes = b"") -> bytes:
-        """frame.5-1, frame.3-3 (RFC 9605 §4.4.3): header || ciphertext || tag, 17 to 33 bytes longer than `plaintext`.
+        """frame.5-1, frame.3-3 (RFC 9605 §4.4.3): header || ciphertext || tag, 5 to 33 bytes longer than `plaintext`.
 
         `metadata` is authenticated and not carried. An empty plaintext is sealed like any other.
-        CounterExhausted after the last counter; ApiMisuse in a forked child and from 2 GiB on. The counter is spent
-        in every case.
+        CounterExhausted after the last counter; ApiMisuse in a forked child and from 2 GiB on; what a lease of counters
+        raises. A counter is spent in every case.
         """
-        ctr = self._next()
-        if ctr > self._last:
-            raise CounterExhausted("this send key has no counter left", key_id=self.kid, clause="frame.5-2")
-        if ctr > 7:
-            length = (ctr.bit_length() + 7) >> 3
-            header = self._long[length] + ctr.to_bytes(length, "big")
-        else:
-            header = self._short[ctr]
-        try:
-            return header + self._encrypt(
-                (self._salt ^ ctr).to_bytes(NONCE_LENGTH, "big"), plaintext, header + metadata
-            )
-        except OverflowError:
-            raise ApiMisuse("a frame has less than 2 GiB", key_id=self.kid, clause="frame.5-5") from None
+        take, last, front, length = self._block
+        ctr = take()
+        while ctr > last:
+            take, last, front, length = self._next_block(last)
+            ctr = take()
+        return self._seal(front + ctr.to_bytes(length) if length else front, ctr, plaintext, metadata)
+
+    def _next_block(self, ended: int) -> Block:
+        """The block after the one that ended there; another thread may have moved on to it already."""
+        with self._lock:
+            if self._block.last == ended:
+                self._block = self._counters.next_block()
+            return self._block
 
     def disable_after_fork(self) -> None:
         """frame.5-4: in the child, no counter is to be had."""
-        self._next = refuse_after_fork
+        self._block = Block(refuse_after_fork, 0, b"", 0)
 
     def __repr__(self) -> str:
         return f"<Sender of KID {self.kid}, {self.suite.name}>"

@@ -4,6 +4,7 @@ import pickle
 import pytest
 
 from e2ecall.call.epochs import CAMERA, MAX_CONTEXT, MICROPHONE, FrameKeys, LocalStream, Role
+from e2ecall.call.streams import RemoteStream, Source
 from e2ecall.errors import ApiMisuse, FrameReason, FrameRejected, MediaUnavailable, PeerIncompatible, PeerMisbehaved
 from e2ecall.secret import SecretBytes
 from e2ecall.sframe import DEFAULT_SUITE, ONE_TO_ONE, CipherSuite, Sender
@@ -18,10 +19,17 @@ OPUS = ("audio", "opus")
 VP8 = ("video", "vp8")
 
 
-def pair(suite=DEFAULT_SUITE):
-    return base(Role.CALLER, suite, who="bob"), FrameKeys(
-        SecretBytes(bytes(range(32))), Role.CALLEE, suite, who="alice"
-    )
+def pair(suite=DEFAULT_SUITE, **kw):
+    return base(Role.CALLER, suite, who="bob", **kw), base(Role.CALLEE, suite, who="alice", **kw)
+
+
+def of_callee(*contexts):
+    """The numbers of the callee's streams of these contexts: context and sender index, without the epoch."""
+    return {context << 1 | 1 for context in contexts}
+
+
+def of_caller(*contexts):
+    return {context << 1 for context in contexts}
 
 
 def misbehaved(act):
@@ -65,7 +73,7 @@ def test_a_stream_is_audio_or_video_and_has_a_layout():
         with pytest.raises(ApiMisuse):
             keys.open_stream(kind, "vp8")
         with pytest.raises(ApiMisuse):
-            keys.contexts(kind)
+            keys.streams(kind)
     with pytest.raises(MediaUnavailable):
         keys.open_stream("audio", "pcmu")
     assert keys.open_stream(*OPUS).context == 0
@@ -74,13 +82,19 @@ def test_a_stream_is_audio_or_video_and_has_a_layout():
 @pytest.mark.clause("frame.7-2")
 @pytest.mark.parametrize("suite", list(CipherSuite))
 def test_microphone_and_camera_of_either_side_open_at_once(suite):
-    caller, callee = pair(suite)
+    caller, callee = pair(suite, short_tags=frozenset({CAMERA}))
+    assert [keys.streams(kind) for keys in (caller, callee) for kind in ("audio", "video")] == [
+        of_callee(0),
+        of_callee(1),
+        of_caller(0),
+        of_caller(1),
+    ]
     for here, there in ((caller, callee), (callee, caller)):
         for kind, codec in (OPUS, VP8):
             stream = here.open_stream(kind, codec)
             sealed = stream.sender.protect(b"frame")
             assert stream.sender.suite is suite
-            assert there.receiver.unprotect(sealed, contexts=there.contexts(kind)) == (b"frame", stream.sender.kid, 0)
+            assert there.receiver.unprotect(sealed, streams=there.streams(kind)) == (b"frame", stream.sender.kid, 0)
 
 
 @pytest.mark.clause("frame.7-2")
@@ -89,15 +103,15 @@ def test_a_further_stream_opens_once_it_was_announced():
     callee.open_stream(*VP8)
     share = callee.open_stream("video", "h264")
     first, second = share.sender.protect(b"1"), share.sender.protect(b"2")
-    assert not caller.knows_context(2)
+    assert caller.remote.get(caller.remote_number(2)) is None
     with pytest.raises(FrameRejected) as caught:
-        caller.receiver.unprotect(first, contexts=caller.contexts("video"))
+        caller.receiver.unprotect(first, streams=caller.streams("video"))
     assert caught.value.reason is FrameReason.UNKNOWN_KEY
     caller.announce_remote(share.context, share.kind, share.codec)
-    assert caller.receiver.unprotect(second, contexts=caller.contexts("video"))[0] == b"2"
-    assert caller.contexts("video") == {1, 2}
-    assert caller.contexts("audio") == {0}
-    assert caller.knows_context(2)
+    assert caller.receiver.unprotect(second, streams=caller.streams("video"))[0] == b"2"
+    assert caller.streams("video") == of_callee(1, 2)
+    assert caller.streams("audio") == of_callee(0)
+    assert caller.remote.get(caller.remote_number(2)) == RemoteStream(2, "video", Source.OTHER, "h264")
 
 
 @pytest.mark.clause("frame.7-3")
@@ -107,8 +121,8 @@ def test_an_announcement_may_come_twice_but_not_change():
     caller.announce_remote(2, "video", "H264")
     for kind, codec in (("audio", "h264"), ("video", "vp8")):
         misbehaved(lambda kind=kind, codec=codec: caller.announce_remote(2, kind, codec))
-    assert caller.contexts("video") == {1, 2}
-    assert caller.contexts("audio") == {0}
+    assert caller.streams("video") == of_callee(1, 2)
+    assert caller.streams("audio") == of_callee(0)
 
 
 @pytest.mark.clause("frame.7-3", "frame.7-4")
@@ -117,7 +131,7 @@ def test_only_contexts_from_2_to_1023_are_announced(context):
     caller, _ = pair()
     misbehaved(lambda: caller.announce_remote(context, "video", "vp8"))
     caller.announce_remote(MAX_CONTEXT, "video", "vp8")
-    assert caller.contexts("video") == {1, 1023}
+    assert caller.streams("video") == of_callee(1, 1023)
 
 
 @pytest.mark.clause("frame.7-3")
@@ -125,9 +139,9 @@ def test_an_announcement_of_something_else_is_refused():
     caller, _ = pair()
     misbehaved(lambda: caller.announce_remote(2, "smell", "vp8"))
     with pytest.raises(PeerIncompatible) as caught:
-        caller.announce_remote(2, "video", "av1")
+        caller.announce_remote(2, "video", "h265")
     assert caught.value.who == "bob"
-    assert caller.contexts("video") == {1}
+    assert caller.streams("video") == of_callee(1)
 
 
 @pytest.mark.clause("frame.7-4")
@@ -147,7 +161,7 @@ def test_sound_is_not_opened_as_picture_nor_picture_as_sound():
     sound, picture = callee.open_stream(*OPUS).sender.protect(b"s"), callee.open_stream(*VP8).sender.protect(b"p")
     for sealed, kind in ((sound, "video"), (picture, "audio")):
         with pytest.raises(FrameRejected) as caught:
-            caller.receiver.unprotect(sealed, contexts=caller.contexts(kind))
+            caller.receiver.unprotect(sealed, streams=caller.streams(kind))
         assert caught.value.reason is FrameReason.WRONG_STREAM
 
 
@@ -157,7 +171,7 @@ def test_our_own_frames_are_refused_on_every_context():
     for what in (OPUS, VP8, VP8):
         stream = caller.open_stream(*what)
         with pytest.raises(FrameRejected) as caught:
-            caller.receiver.unprotect(stream.sender.protect(b"x"), contexts=caller.contexts(stream.kind))
+            caller.receiver.unprotect(stream.sender.protect(b"x"), streams=caller.streams(stream.kind))
         assert caught.value.reason is FrameReason.OWN_FRAME
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from e2ecall.call.epochs import FrameKeys, Role
 from e2ecall.call.one_to_one import CallEstablished
+from e2ecall.call.track import Track
 from e2ecall.crypto.rng import SystemRng
 from e2ecall.errors import E2ECallError
 from e2ecall.handshake import LinkSecret, Profile
@@ -132,10 +133,12 @@ def use(detector, alice, bob, world):
     a = FrameKeys(alice.result.keys.base_key, Role.CALLER, CipherSuite(alice.result.frame_suite), who="bob")
     b = FrameKeys(bob.result.keys.base_key, Role.CALLEE, CipherSuite(bob.result.frame_suite), who="alice")
     stream = a.open_stream("video", "vp8")
-    seal, open_ = SealStream("vp8", stream, who="bob"), OpenStream("vp8", "video", b, who="alice")
+    track = Track("video", b)
+    seal, open_ = SealStream("vp8", stream, who="bob"), OpenStream("vp8", track, who="alice")
     sealed = seal.seal(b"\x10" + bytes(50))
     open_.open(sealed)
-    detector.wrote(a, b, stream, stream.sender, b.receiver, seal, open_, seal.stats, open_.stats)
+    detector.wrote(a, b, b.remote, track, track.stream, stream, stream.sender, b.receiver)
+    detector.wrote(seal, open_, seal.stats, open_.stats)
     for bad in (sealed, sealed[:-1] + b"\0", b"", b"\x11\xff", b"\x11" + bytes(40)):
         try:
             open_.open(bad)

@@ -1,20 +1,15 @@
-"""frame.8-4, frame.8-6: aiortc's own packetizers carry sealed frames unchanged, whatever their size and bytes."""
+"""frame.8: aiortc's own packetizers carry sealed VP8 and H.264 frames unchanged, whatever their size and bytes."""
 
-import fractions
 import random
 
-import av
 import pytest
 from aiortc.codecs.h264 import H264Encoder, h264_depayload
 from aiortc.codecs.vpx import Vp8Encoder, vp8_depayload
 
-from e2ecall.codecs import layout_for
-from e2ecall.codecs.h264 import DELTA_SLICE, START_CODE
-from e2ecall.secret import SecretBytes
-from e2ecall.sframe import Receiver, Sender
+from e2ecall.codecs.h264 import DELTA_SLICE, KEY_SLICE
+from support.codec_frames import LAYOUTS, SC, protector, unprotect
 
-BASE = SecretBytes(bytes(range(32)))
-SC = START_CODE
+LIMIT = 1300  # bytes of a payload in aiortc
 SIZES = [1, 2, 3, 4, 100, 1200, *range(1255, 1315), 1319, 1320, *range(2540, 2625), 3900, 10_000]
 PATTERNS = [
     b"\0",
@@ -29,95 +24,131 @@ PATTERNS = [
 ]
 
 
-def vp8_wire(sealed):
+def vp8_packets(sealed):
     payloads = Vp8Encoder._packetize(sealed, 7)
-    assert all(len(payload) <= 1300 for payload in payloads)
-    return b"".join(vp8_depayload(payload) for payload in payloads)
+    assert all(len(payload) <= LIMIT for payload in payloads)
+    return payloads
+
+
+def h264_packets(sealed):
+    payloads = H264Encoder._packetize(H264Encoder._split_bitstream(sealed))
+    assert all(len(payload) <= LIMIT for payload in payloads)
+    return payloads
+
+
+def vp8_wire(sealed):
+    return b"".join(vp8_depayload(payload) for payload in vp8_packets(sealed))
 
 
 def h264_wire(sealed):
-    payloads = H264Encoder._packetize(H264Encoder._split_bitstream(sealed))
-    assert all(len(payload) <= 1300 for payload in payloads)
-    return b"".join(h264_depayload(payload) for payload in payloads)
+    return b"".join(h264_depayload(payload) for payload in h264_packets(sealed))
 
 
-WIRES = {"vp8": vp8_wire, "h264": h264_wire}
-STARTS = {"vp8": (b"\x90", b"\xb1"), "h264": (SC + b"\x65\x88", SC + b"\x41\x9a")}
+WIRES = {"vp8": vp8_wire, "vp8 clear header": vp8_wire, "h264": h264_wire}
+STARTS = {
+    "vp8": (b"\x90", b"\xb1"),
+    "vp8 clear header": (b"\x90clear-hea", b"\xb1cl"),
+    "h264": (SC + b"\x65\x88", SC + b"\x41\x9a"),
+}
+both_codecs = pytest.mark.parametrize("name", WIRES)
 
 
 def body(pattern, size):
     return random.Random(size).randbytes(size) if pattern is None else (pattern * (size // len(pattern) + 1))[:size]
 
 
-def frames(codec):
+def frames(name):
     for size in SIZES:
-        for start in STARTS[codec]:
+        for start in STARTS[name]:
             for pattern in PATTERNS:
                 yield start + body(pattern, size)
 
 
-@pytest.mark.clause("frame.8-1", "frame.8-4", "frame.8-6", "frame.8-7")
-@pytest.mark.parametrize("codec", ["vp8", "h264"])
-def test_sealed_frames_arrive_unchanged(codec):
-    layout, sender, receiver = layout_for(codec), Sender(5, 32, BASE), Receiver(5)
-    receiver.add_key(32, BASE)
-    for frame in frames(codec):
-        sealed = layout.seal(frame, sender.protect)
-        arrived = WIRES[codec](sealed)
+@pytest.mark.clause("frame.8-1", "frame.8-4", "frame.8-6", "frame.8-7", "frame.8-19")
+@both_codecs
+def test_sealed_frames_arrive_unchanged(name):
+    layout = LAYOUTS[name]
+    protect = protector()
+    for frame in frames(name):
+        sealed = layout.seal(frame, protect)
+        arrived = WIRES[name](sealed)
         assert arrived == sealed
-        assert layout.open(arrived, lambda c, m: receiver.unprotect(c, m)[0]) == frame
+        assert layout.open(arrived, unprotect) == frame
 
 
 @pytest.mark.clause("frame.8-7", "frame.8-8")
-@pytest.mark.parametrize("codec", ["vp8", "h264"])
-def test_ciphertexts_full_of_zeros_and_start_codes_arrive_unchanged(codec):
+@pytest.mark.parametrize("name", ["vp8", "h264"])
+def test_ciphertexts_full_of_zeros_and_start_codes_arrive_unchanged(name):
     """The cipher's output is random; here it is the worst that it could be."""
-    layout = layout_for(codec)
-    for frame in frames(codec):
+    layout = LAYOUTS[name]
+    for frame in frames(name):
         worst = body(frame[-4:] if len(frame) > 4 else frame, len(frame))
         for ciphertext in (frame, worst):
             sealed = layout.seal(frame, lambda *_, c=ciphertext: c)
-            arrived = WIRES[codec](sealed)
+            arrived = WIRES[name](sealed)
             assert arrived == sealed
             assert layout.open(arrived, lambda c, _: c) == ciphertext
 
 
+@pytest.mark.clause("frame.8-4", "frame.8-6", "frame.8-8", "frame.8-19")
+@both_codecs
+def test_every_size_of_a_sealed_frame_up_to_four_packets(name):
+    """Every length of the ciphertext: no boundary of a payload, a fragment or an aggregate is left out."""
+    layout = LAYOUTS[name]
+    noise = random.Random(1).randbytes(4 * LIMIT)
+    for start in STARTS[name]:
+        for size in range(1, len(noise)):
+            ciphertext = noise[:size]
+            sealed = layout.seal(start, lambda *_, c=ciphertext: c)
+            arrived = WIRES[name](sealed)
+            assert arrived == sealed
+            assert layout.open(arrived, lambda c, _: c).endswith(ciphertext)
+
+
+STAP_A, FU_A, IDR, NOT_IDR, SPS_TYPE, PPS_TYPE = 24, 28, 5, 1, 7, 8
+
+
+def kinds(payloads):
+    return [payload[0] & 31 for payload in payloads]
+
+
 @pytest.mark.clause("frame.8-6")
-def test_every_sealed_h264_size_around_the_packet_limit_stays_whole():
-    """The slice NAL unit itself at 1298 to 1302 and 2598 to 2602 bytes, where aiortc starts to fragment."""
-    for length in (*range(1295, 1305), *range(2595, 2605)):
-        nal = DELTA_SLICE + b"x" * (length - len(DELTA_SLICE) - 1) + b"\x80"
-        assert len(nal) == length
-        assert h264_wire(SC + nal) == SC + nal
+@pytest.mark.parametrize(
+    ("slice_size", "packets"),
+    [
+        (1282, [STAP_A]),
+        (1283, [STAP_A]),  # 1 + (2 + 6) + (2 + 4) + (2 + 1283) = 1300
+        (1284, [STAP_A, IDR]),
+        (1299, [STAP_A, IDR]),
+        (1300, [STAP_A, IDR]),
+        (1301, [STAP_A, FU_A, FU_A]),
+        (1 + 2 * 1298, [STAP_A, FU_A, FU_A]),
+        (2 + 2 * 1298, [STAP_A, FU_A, FU_A, FU_A]),
+        (1 + 3 * 1298, [STAP_A, FU_A, FU_A, FU_A]),
+    ],
+)
+def test_key_frames_at_the_boundaries_of_aggregates_and_fragments(slice_size, packets):
+    sealed = LAYOUTS["h264"].seal(SC + b"\x65", lambda *_: b"x" * (slice_size - len(KEY_SLICE) - 1))
+    assert kinds(h264_packets(sealed)) == packets
+    assert h264_wire(sealed) == sealed
 
 
-def pictures(count):
-    for n in range(count):
-        picture = av.VideoFrame(64, 64, "yuv420p")
-        for plane in picture.planes:
-            plane.update(bytes((n * 40 + i) % 256 for i in range(plane.buffer_size)))
-        picture.pts, picture.time_base = n * 3000, fractions.Fraction(1, 90000)
-        yield picture
+@pytest.mark.clause("frame.8-6")
+@pytest.mark.parametrize(
+    ("slice_size", "packets"),
+    [(1299, [NOT_IDR]), (1300, [NOT_IDR]), (1301, [FU_A] * 2), (2597, [FU_A] * 2), (2598, [FU_A] * 3)],
+)
+def test_delta_frames_at_the_boundaries_of_fragments(slice_size, packets):
+    sealed = LAYOUTS["h264"].seal(SC + b"\x41", lambda *_: b"x" * (slice_size - len(DELTA_SLICE) - 1))
+    assert kinds(h264_packets(sealed)) == packets
+    assert h264_wire(sealed) == sealed
 
 
-@pytest.mark.clause("frame.8-1", "frame.8-6")
-@pytest.mark.parametrize(("codec", "encoder"), [("vp8", Vp8Encoder), ("h264", H264Encoder)])
-def test_frames_of_a_real_encoder(codec, encoder, monkeypatch):
-    """The first of six is the key frame; the layout finds it out, and each opens bit for bit after the wire."""
-    layout, sender, receiver = layout_for(codec), Sender(5, 32, BASE), Receiver(5)
-    receiver.add_key(32, BASE)
-    encoded, made = [], encoder()
-    name = {"vp8": "_packetize", "h264": "_split_bitstream"}[codec]
-    original = getattr(encoder, name)
-
-    def tap(buffer, *rest):
-        encoded.append(bytes(buffer))
-        return original(buffer, *rest)
-
-    monkeypatch.setattr(made, name, tap)
-    for picture in pictures(6):
-        made.encode(picture)
-    assert [layout.is_key(frame) for frame in encoded] == [True] + [False] * 5
-    for frame in encoded:
-        sealed = layout.seal(frame, sender.protect)
-        assert layout.open(WIRES[codec](sealed), lambda c, m: receiver.unprotect(c, m)[0]) == frame
+@pytest.mark.clause("frame.8-4")
+def test_vp8_frames_at_the_boundaries_of_payloads():
+    """Four bytes of descriptor: 1296 of the frame in each packet."""
+    for count in (1, 2, 3):
+        for more, packets in ((-1, count), (0, count), (1, count + 1)):
+            sealed = LAYOUTS["vp8"].seal(b"\xb1", lambda *_, n=count * 1296 + more - 1: b"x" * n)
+            assert len(vp8_packets(sealed)) == packets
+            assert vp8_wire(sealed) == sealed

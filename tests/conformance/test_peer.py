@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2ecall.conformance.peer import LINE_LIMIT, Peer
+from support import oracle
 
 SEED_A, SEED_B = "01" * 32, "02" * 32
 CALL_ID = "00112233445566778899aabbccddeeff"
@@ -112,8 +113,8 @@ def test_what_is_not_there(driver):
         answer = driver.peer.answer(json.dumps({"id": "x", **request}))
         assert answer == {"id": "x", "unsupported": True}
     key = {"kid": 1, "base_key": "00" * 16}
-    assert driver.ask("sframe.derive", suite=1, **key)["unsupported"] is True
-    assert driver.ask("codec.seal", codec="av1", suite=4, ctr=0, frame="00", **key)["unsupported"] is True
+    assert driver.ask("sframe.derive", suite=9, **key)["unsupported"] is True
+    assert driver.ask("codec.seal", codec="h266", suite=4, ctr=0, frame="00", **key)["unsupported"] is True
 
 
 @pytest.mark.clause("peer.1-1")
@@ -143,7 +144,6 @@ def test_wide_numbers_are_strings_and_taken_as_either(driver):
 @pytest.mark.clause("peer.2-1")
 def test_draws_are_the_pages(driver):
     from e2ecall.conformance.seeded import SeededRng
-    from support import oracle
 
     rng = SeededRng(bytes.fromhex(SEED_A))
     for name, length in (("x25519", 32), ("mlkem", 64), ("nonce", 32), ("identity", 32)):
@@ -161,7 +161,11 @@ def test_frames_both_ways(driver):
         "ctr": 17767,
     }
     derived = driver.ok("sframe.derive", **key)
-    assert derived == {"key": "d34f547f4ca4f9a7447006fe7fcbf768", "salt": "75234edefe07819026751816"}
+    assert derived == {
+        "key": "d34f547f4ca4f9a7447006fe7fcbf768",
+        "salt": "75234edefe07819026751816",
+        "secret": "d926952ca8b7ec4a95941d1ada3a5203ceff8cceee34f574d23909eb314c40c0",
+    }
     assert driver.layer("sframe.unprotect", metadata="", ciphertext=sealed, **key) == "authentication"
     assert driver.layer("sframe.unprotect", metadata=metadata, ciphertext=sealed, **key | {"kid": 1}) == "unknown-key"
     assert driver.layer("sframe.unprotect", ciphertext="", **key) == "malformed"
@@ -192,6 +196,34 @@ def test_a_receiver_keeps_its_state(driver):
     assert take(6000, driver.layer) == "unknown-key"
 
 
+def test_the_ratchet_takes_its_steps_at_once_or_one_by_one(driver):
+    key = expected = bytes(range(32))
+    for _ in range(3):
+        expected = oracle.expand(oracle.extract(b"", expected), b"SFrame 1.0 Ratchet", 32)
+    for suite in (1, 4):
+        asked = driver.ok("sframe.ratchet", suite=suite, base_key=key.hex(), steps=3)
+        assert asked == {"base_key": expected.hex()}
+    assert driver.ok("sframe.ratchet", suite=5, base_key=key.hex(), steps=0) == {"base_key": key.hex()}
+    assert len(driver.ok("sframe.ratchet", suite=5, base_key=key.hex(), steps=1)["base_key"]) == 128
+    assert driver.layer("sframe.ratchet", suite=4, base_key=key.hex(), steps=10_001) == "misuse"
+
+
+def test_a_receiver_with_a_layout_knows_its_own_frames_and_other_streams(driver):
+    key = {"suite": 5, "base_key": "22" * 32}
+    driver.ok("sframe.receiver.new", receiver="r", suite=5, epoch_bits=4, sender_bits=1, own_sender=1)
+    driver.ok("sframe.receiver.add_key", receiver="r", kid=0b1_0_0000, base_key=key["base_key"])
+
+    def seal(kid):
+        return driver.ok("sframe.protect", kid=kid, ctr=9, plaintext="aa", **key)["ciphertext"]
+
+    take = {"receiver": "r", "ciphertext": seal(0b1_0_0000)}
+    assert driver.layer("sframe.receiver.unprotect", **take, streams=[0]) == "wrong-stream"
+    assert driver.ok("sframe.receiver.unprotect", **take, streams=[0, "2"])["plaintext"] == "aa"
+    assert driver.layer("sframe.receiver.unprotect", receiver="r", ciphertext=seal(0b1_1_0000)) == "own-frame"
+    assert driver.layer("sframe.receiver.new", receiver="s", suite=5, own_sender=1) == "misuse"
+    assert driver.layer("sframe.receiver.new", receiver="s", suite=5, epoch_bits=4) == "misuse"
+
+
 def test_codecs_and_key_ids(driver):
     key = {"suite": 4, "kid": 3, "base_key": "00" * 16}
     for codec, frame in (("opus", "78ff"), ("vp8", "10aabb"), ("vp8", "11aabb"), ("h264", "000000016588aa")):
@@ -201,6 +233,14 @@ def test_codecs_and_key_ids(driver):
             "authentication",
             "malformed",
         }
+    clear = driver.ok("codec.seal", codec="vp8", profile="clear-header", ctr=1, frame="11aabbcc", **key)["sealed"]
+    assert clear.startswith("11aabb")
+    assert clear.endswith("03")
+    opened = driver.ok("codec.open", codec="vp8", profile="clear-header", sealed=clear, **key)
+    assert opened == {"frame": "11aabbcc"}
+    for codec, profile in (("opus", "clear-header"), ("vp8", "open")):
+        asked = driver.ask("codec.open", codec=codec, profile=profile, sealed=clear, **key)
+        assert asked["unsupported"] is True
     layout = {"epoch_bits": 4, "sender_bits": 1}
     assert driver.ok("sframe.key_id", context=1, sender=1, epoch=17, **layout) == {"kid": 0b1_1_0001}
 

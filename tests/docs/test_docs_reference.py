@@ -141,15 +141,17 @@ def test_every_exit_status_is_documented(name, heading):
 def test_every_error_is_documented_with_its_exit_status():
     text = page("docs/reference/errors.md")
     kinds = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and kind in subclasses()}
-    (table, attributes, reasons) = tables(text)
+    (table, attributes, reasons, mismatches) = tables(text)
     documented = {row[0].strip("`"): row[2] for row in table}
     assert documented.keys() == kinds.keys() | {"E2ECallError"}
     for name, kind in kinds.items():
         error = kind(FrameReason.REPLAY) if name == "FrameRejected" else kind("it happened")
         assert documented[name] == str(int(exit_status(error))), name
     named = {name for row in attributes for name in re.findall(r"`(\w+)`", row[0])}
-    assert named == set(vars(E2ECallError("it happened")))
+    assert named == {"message"} | set(errors.Where.__annotations__)
+    assert all(getattr(E2ECallError("it happened"), name) is None for name in named - {"message"})
     assert [row[0].strip("`") for row in reasons] == [reason.value for reason in FrameReason]
+    assert [row[0].strip("`") for row in mismatches] == [mismatch.value for mismatch in errors.StreamMismatch]
 
 
 def subclasses():

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
+from e2ecall.call.streams import RemoteStream, Source
 from e2ecall.errors import ApiMisuse, FrameReason
 from e2ecall.media import aiortc_names, rtc
 from e2ecall.media.aiortc_plugin import protect
@@ -60,6 +61,12 @@ def test_vp8_and_opus_both_ways(lab):
                 [(SEND, "audio"), (SEND, "video"), (RECEIVE, "audio"), (RECEIVE, "video")]
             )
             assert {e.who for e in side.events} == {who}
+            transceivers = {t.kind: t.mid for t in side.pc.getTransceivers()}
+            assert all(e.mid == transceivers[e.kind] for e in side.of(FirstFrame))
+            assert {(e.stream, e.key_id, e.epoch) for e in side.of(FirstFrame, direction=RECEIVE)} == {
+                (RemoteStream(0, "audio", Source.MICROPHONE), (1 - sender) << 4, 0),
+                (RemoteStream(1, "video", Source.CAMERA), 1 << 5 | (1 - sender) << 4, 0),
+            }
             assert side.of(FrameDropped) == side.of(StreamUnreadable) == side.of(StreamStopped) == []
             assert [stats.rejected for stats in side.guard.stats()] == [Counter()] * 4
             assert all(stats.frames >= 12 and stats.seconds > 0 for stats in side.guard.stats())

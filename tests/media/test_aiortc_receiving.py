@@ -8,21 +8,19 @@ from aiortc.jitterbuffer import JitterFrame
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
-from e2ecall.errors import FrameReason
+from e2ecall.call.streams import RemoteStream, Source
+from e2ecall.errors import FrameReason, StreamMismatch
 from e2ecall.media import aiortc_names, rtc
 from e2ecall.media.aiortc_plugin import protect
 from e2ecall.media.events import (
     Cause,
     Direction,
-    DropLog,
     FirstFrame,
     FrameDropped,
-    Pace,
     StopReason,
     StreamReadable,
     StreamStopped,
     StreamUnreadable,
-    diagnose,
 )
 from e2ecall.media.transform import SealStream
 
@@ -73,8 +71,16 @@ def test_recovery_is_told_at_once_and_asks_for_a_key_frame(lab):
         assert not error.is_set()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert [type(event) for event in a.events] == [FirstFrame, FrameDropped, StreamUnreadable, StreamReadable]
+        assert [type(event) for event in a.events] == [
+            FirstFrame,
+            FrameDropped,
+            StreamUnreadable,
+            FrameDropped,
+            StreamReadable,
+        ]
+        assert [event.count for event in a.of(FrameDropped)] == [1, 8]
         assert a.of(StreamUnreadable)[0].cause is Cause.WRONG_KEY
+        assert a.of(FirstFrame)[0].stream == RemoteStream(1, "video", Source.CAMERA)
 
     lab.run(main())
 
@@ -164,6 +170,47 @@ def test_frames_that_the_picture_does_not_miss_ask_for_nothing(lab):
     lab.run(main())
 
 
+@pytest.mark.clause("frame.7-8", "frame.7-9")
+def test_a_track_carries_one_stream_in_all_its_codecs_until_it_ends(lab):
+    async def main():
+        a = lab.side()
+        keys = lab.keys("caller")
+        keys.announce_remote(2, "video", "vp8", source=Source.SCREEN)
+        a.guard = protect(a.pc, keys, **a.hooks)
+        a.pc.addTransceiver("video")
+        queue = lab.receiving_queue(a.pc)
+        h264 = RTCRtpCodecParameters(mimeType="video/H264", clockRate=90000, payloadType=99)
+        theirs = lab.keys("callee")
+        camera, screen = theirs.open_stream("video", "vp8"), theirs.open_stream("video", "vp8")
+        seal = SealStream("vp8", camera, who=None)
+        seal_h264 = SealStream("h264", camera, who=None)
+        seal_screen = SealStream("vp8", screen, who=None)
+        queue.put((VP8, JitterFrame(seal.seal(b"\x10 camera"), 0)))
+        queue.put((h264, JitterFrame(seal_h264.seal(b"\0\0\0\1\x41 camera"), 0)))
+        queue.put((VP8, JitterFrame(seal_screen.seal(b"\x10 screen, too early"), 0)))
+        assert [queue.get()[1].data for _ in range(2)] == [b"\x10 camera", b"\0\0\0\1\x41 camera"]
+        queue.put((VP8, JitterFrame(seal.seal(b"\x10 camera again"), 0)))
+        assert queue.get()[1].data == b"\x10 camera again"
+        keys.end_remote(1)
+        queue.put((VP8, JitterFrame(seal_screen.seal(b"\x10 screen"), 0)))
+        queue.put(None)
+        assert queue.get()[1].data == b"\x10 screen"
+        assert queue.get() is None
+        await asyncio.sleep(0.05)
+        assert [(event.stream.source, event.key_id) for event in a.of(FirstFrame)] == [
+            (Source.CAMERA, 48),
+            (Source.SCREEN, 80),
+        ]
+        (dropped,) = a.of(FrameDropped)
+        assert (dropped.reason, dropped.mismatch, dropped.key_id) == (
+            FrameReason.WRONG_STREAM,
+            StreamMismatch.SOURCE,
+            80,
+        )
+
+    lab.run(main())
+
+
 @pytest.mark.clause("media.4-3")
 def test_changing_codecs_back_and_forth_keeps_one_stream_a_codec(lab):
     async def main():
@@ -183,49 +230,6 @@ def test_changing_codecs_back_and_forth_keeps_one_stream_a_codec(lab):
 
 
 # ------------------------------------------------------------------------------------------------ when to tell
-
-
-@pytest.mark.clause("media.5-2")
-def test_drop_log_tells_the_first_at_once_and_then_once_a_second():
-    log = DropLog()
-    assert [log.add(FrameReason.REPLAY, now) for now in (0.0, 0.1, 0.9, 1.0, 1.5, 2.5)] == [1, 0, 0, 3, 0, 2]
-    assert log.add(FrameReason.MALFORMED, 0.2) == 1  # each reason on its own
-
-
-@pytest.mark.clause("media.4-3")
-def test_pace_of_key_frame_requests():
-    pace = Pace()
-    times = [n / 100 for n in range(2000)]
-    asked = [now for now in times if pace.due(now)]
-    assert asked[:10] == [0.5 * n for n in range(10)]
-    assert asked[10:] == [9.5, 14.5, 19.5]
-    pace.succeeded()
-    assert [now for now in (20.0, 20.3, 20.5) if pace.due(now)] == [20.0, 20.5]
-
-
-@pytest.mark.clause("media.5-3")
-@pytest.mark.parametrize(
-    ("reasons", "looks_unsealed", "cause"),
-    [
-        ({FrameReason.AUTHENTICATION: 8}, False, Cause.WRONG_KEY),
-        ({FrameReason.UNKNOWN_KEY: 6, FrameReason.MALFORMED: 2}, True, Cause.NOT_SEALED),
-        ({FrameReason.AUTHENTICATION: 8}, True, Cause.NOT_SEALED),
-        ({FrameReason.UNKNOWN_KEY: 8}, False, Cause.UNKNOWN_KEY),
-        ({FrameReason.MALFORMED: 8}, False, Cause.DAMAGED),
-        ({FrameReason.OWN_FRAME: 5, FrameReason.REPLAY: 3}, False, Cause.REFLECTED),
-        ({FrameReason.OWN_FRAME: 5, FrameReason.MALFORMED: 3}, True, Cause.NOT_SEALED),
-        ({FrameReason.REPLAY: 8}, False, Cause.REPLAYED),
-        ({FrameReason.TOO_OLD: 8}, True, Cause.REPLAYED),
-        ({FrameReason.WRONG_STREAM: 8}, False, Cause.WRONG_STREAM),
-    ],
-)
-def test_diagnosis(reasons, looks_unsealed, cause):
-    assert diagnose(Counter(reasons), looks_unsealed=looks_unsealed) is cause
-
-
-@pytest.mark.clause("media.5-3")
-def test_every_cause_has_advice():
-    assert all(cause.advice for cause in Cause)
 
 
 @pytest.mark.clause("media.5-5")

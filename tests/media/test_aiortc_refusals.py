@@ -4,13 +4,13 @@ import asyncio
 import threading
 import warnings
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpSender
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
-from e2ecall.call.epochs import FrameKeys
+from e2ecall.call import epochs
+from e2ecall.call.epochs import FrameKeys, Role
 from e2ecall.errors import ApiMisuse, FrameReason, FrameRejected
 from e2ecall.media import aiortc_names, rtc
 from e2ecall.media.aiortc_plugin import protect
@@ -18,6 +18,7 @@ from e2ecall.media.aiortc_send import SendHook
 from e2ecall.media.events import (
     Cause,
     Direction,
+    FirstFrame,
     FrameDropped,
     StopReason,
     StreamStopped,
@@ -25,7 +26,8 @@ from e2ecall.media.events import (
 )
 from e2ecall.media.transform import OpenStream, SealStream
 from e2ecall.secret import SecretBytes
-from e2ecall.sframe import MAX_CTR, Sender
+from e2ecall.sframe import MAX_CTR, CipherSuite, Sender
+from support.frames import Leases
 
 SEND, RECEIVE = Direction.SEND, Direction.RECEIVE
 VP8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90000, payloadType=97)
@@ -170,14 +172,10 @@ def test_an_exception_while_opening_ends_the_track_with_an_event(lab, monkeypatc
 
 @pytest.mark.clause("media.3-2")
 def test_an_exhausted_counter_stops_the_stream_for_good(lab, monkeypatch):
-    opening = FrameKeys.open_stream
+    def nearly_used_up(suite, kid, base_key):
+        return Sender(suite, kid, base_key, counters=Leases(MAX_CTR - 3))
 
-    def nearly_used_up(self, kind, codec):
-        stream = opening(self, kind, codec)
-        sender = Sender(self.suite, stream.sender.kid, SecretBytes(lab.base), first_ctr=MAX_CTR - 3)
-        return replace(stream, sender=sender)
-
-    monkeypatch.setattr(FrameKeys, "open_stream", nearly_used_up)
+    monkeypatch.setattr(epochs, "Sender", nearly_used_up)
 
     async def main():
         a, b = lab.side(), lab.side()
@@ -196,6 +194,33 @@ def test_an_exhausted_counter_stops_the_stream_for_good(lab, monkeypatch):
         await asyncio.sleep(0.3)
         assert len(lab.wire.frames(a.pc, "video", "VP8")) == len(lab.wire.frames(a.pc, "audio", "opus")) == 4
         lab.assert_nothing_plain(a, "video", "VP8")
+
+    lab.run(main())
+
+
+@pytest.mark.clause("frame.7-7", "media.3-2")
+def test_video_under_32_bit_tags_is_not_sent_and_sound_is(lab):
+    def keys(role, **kw):
+        suite = CipherSuite.AES_128_CTR_HMAC_SHA256_32
+        return FrameKeys(SecretBytes(lab.base), role, suite, who="the other", **kw)
+
+    async def main():
+        a, b = lab.side(), lab.side()
+        a.guard = protect(a.pc, keys(Role.CALLER), **a.hooks)
+        b.guard = protect(b.pc, keys(Role.CALLEE, short_tags=frozenset({1})), **b.hooks)
+        for side in (a, b):
+            for track in (lab.Tone(), lab.Picture()):
+                side.pc.addTrack(track)
+        await rtc.connect(a.pc, b.pc)
+        await lab.until(lambda: b.decoded["audio"] and a.of(StreamStopped) and a.of(StreamUnreadable))
+        (stopped,) = a.of(StreamStopped)
+        assert (stopped.kind, stopped.direction, stopped.reason) == ("video", SEND, StopReason.REFUSED)
+        assert "32-bit tags" in stopped.detail
+        assert lab.wire.rtp(a.pc, "video") == []
+        (unreadable,) = a.of(StreamUnreadable)  # the other side has named its camera, and this one has not
+        assert (unreadable.kind, unreadable.cause, unreadable.key_id) == ("video", Cause.UNKNOWN_KEY, 48)
+        assert "video" not in a.decoded
+        assert b.of(FirstFrame, direction=RECEIVE, kind="audio")
 
     lab.run(main())
 

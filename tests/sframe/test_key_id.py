@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from e2ecall.errors import ApiMisuse
@@ -21,7 +21,6 @@ def test_between_two_the_caller_is_0_the_callee_1_and_eight_contexts_fit_one_byt
 
 
 @pytest.mark.clause("frame.4-1")
-@settings(deadline=None)
 @given(st.integers(0, 20), st.integers(0, 20), st.data())
 def test_the_parts_come_back_and_the_epoch_modulo_its_bits(epoch_bits, sender_bits, data):
     layout = KeyIdLayout(epoch_bits=epoch_bits, sender_bits=sender_bits)
@@ -66,3 +65,31 @@ def test_only_64_bit_kids_are_read(kid):
 
 def test_the_layout_says_what_it_is():
     assert repr(ONE_TO_ONE) == "KeyIdLayout(epoch_bits=4, sender_bits=1)"
+
+
+@pytest.mark.clause("frame.4-4")
+@given(st.integers(0, 20), st.integers(0, 20), st.data())
+def test_a_stream_is_context_and_sender_whatever_the_epoch(epoch_bits, sender_bits, data):
+    layout = KeyIdLayout(epoch_bits=epoch_bits, sender_bits=sender_bits)
+    most = (2 ** (64 - epoch_bits - sender_bits) - 1, 2**sender_bits - 1)
+    one = tuple(data.draw(st.integers(0, n)) for n in most)
+    two = tuple(data.draw(st.integers(0, n)) for n in most)
+    epochs = [data.draw(st.integers(0, 2**70)) for _ in range(2)]
+    numbers = [
+        layout.stream(layout.encode(context=context, sender=sender, epoch=epoch))
+        for context, sender in (one, two)
+        for epoch in epochs
+    ]
+    assert numbers[:2] == [layout.stream_of(context=one[0], sender=one[1])] * 2
+    assert numbers[2:] == [layout.stream_of(context=two[0], sender=two[1])] * 2
+    assert (numbers[0] == numbers[2]) == (one == two)
+
+
+@pytest.mark.clause("frame.4-4")
+def test_between_two_a_stream_is_context_and_side():
+    streams = [(c, s, ONE_TO_ONE.stream_of(context=c, sender=s)) for c in (0, 1, 2) for s in (0, 1)]
+    assert streams == [(0, 0, 0), (0, 1, 1), (1, 0, 2), (1, 1, 3), (2, 0, 4), (2, 1, 5)]
+    for parts in ({"context": 0, "sender": 2}, {"context": 2**59, "sender": 0}, {"context": -1, "sender": 0}):
+        with pytest.raises(ApiMisuse) as caught:
+            ONE_TO_ONE.stream_of(**parts)
+        assert caught.value.clause == "frame.4-2"
