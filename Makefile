@@ -84,4 +84,4 @@ fuzz: $(FUZZER) ## atheris on every parser (make fuzz SECONDS=60 FUZZ=header)
 	@$(BIN)/python -m fuzz.harness $(FUZZ) --atheris --seconds $(SECONDS)
 
 clean:         ## remove the environment and everything made
-	@rm -rf $(VENV) dist build e2ecall-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	@rm -rf $(VENV) dist build fuzz/corpus e2ecall-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
