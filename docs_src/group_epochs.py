@@ -16,6 +16,11 @@ class Member:
 
     def enter_epoch(self, epoch: int, base_key: SecretBytes, members: list[int]) -> None:
         """`base_key` is MLS-Exporter("SFrame 1.0 Base Key", "", 32). First everybody else's keys, then our own."""
+        for kid in self.receiver.key_ids():
+            if LAYOUT.sender(kid) not in members:
+                self.receiver.remove_key(kid)  # who has left is not heard any more
+        if epoch >= 2:
+            self.receiver.remove_epoch(epoch - 2)  # of members who have sent nothing since
         for member in members:
             if member != self.index:
                 self.receiver.add_key(LAYOUT.encode(context=CAMERA, sender=member, epoch=epoch), base_key)

@@ -1,6 +1,7 @@
 """A key of each sender, handed out over a channel of your own (RFC 9605 §5.1)."""
 
 import os
+import time
 
 from e2ecall import CipherSuite, SecretBytes
 from e2ecall.sframe import RatchetReceiver, RatchetSender
@@ -18,3 +19,4 @@ carol = RatchetReceiver(SUITE, step_bits=8)
 carol.add_key(0, for_carol, step=alice.step)
 sealed = alice.protect(b"hello both")
 print(bob.unprotect(sealed)[0], carol.unprotect(sealed)[0])  # Bob's side steps forward by itself
+bob.expire(time.monotonic())  # some times a second: two seconds later the key of the earlier step is gone

@@ -26,7 +26,7 @@ class SecretBytes:
     __slots__ = ("_data", "_wiped")
 
     def __init__(self, data: bytes | bytearray | memoryview) -> None:
-        self._data = bytearray(data)
+        self._data = bytearray(memoryview(data))  # of a number, bytearray would make so many zeros
         self._wiped = False
 
     @classmethod

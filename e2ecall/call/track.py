@@ -58,7 +58,7 @@ class Track:
                 found = ONE_TO_ONE.stream(rejected.key_id)
                 rejected.mismatch = self._keys.remote.mismatch(self.kind, expected, found)
             raise
-        if kid != self.kid:
+        if plaintext and kid != self.kid:  # an empty frame is refused by its layout
             self.kid = kid
             self._bound = frozenset({ONE_TO_ONE.stream(kid)})
         return plaintext

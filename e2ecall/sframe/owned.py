@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from contextlib import ExitStack
 from typing import NoReturn
 
 from e2ecall.errors import ApiMisuse
@@ -23,7 +24,7 @@ class Owned:
     __slots__ = ("__weakref__",)
 
     def __init__(self) -> None:
-        _live.add(self)
+        _live[id(self)] = self
 
     def disable_after_fork(self) -> None:
         """Runs in the child of os.fork(); leaves the object such that every use of its secret state raises."""
@@ -34,12 +35,13 @@ class Owned:
         raise ApiMisuse(f"a {type(self).__name__} cannot be pickled or copied", clause="frame.5-3")
 
 
-_live: weakref.WeakSet[Owned] = weakref.WeakSet()
+_live: weakref.WeakValueDictionary[int, Owned] = weakref.WeakValueDictionary()  # by id: a subclass may have an __eq__
 
 
 def _disable_all() -> None:
-    for owned in tuple(_live):
-        owned.disable_after_fork()
+    with ExitStack() as all_of_them:  # each one runs, whatever another one raises
+        for owned in tuple(_live.values()):
+            all_of_them.callback(owned.disable_after_fork)
 
 
 os.register_at_fork(after_in_child=_disable_all)

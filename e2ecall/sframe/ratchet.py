@@ -27,7 +27,7 @@ from e2ecall.sframe.suites import CipherSuite, cipher_suite, derive_base_key_nam
 __all__ = ["AHEAD", "RatchetReceiver", "RatchetSender", "ratchet_base_key"]
 
 AHEAD: Final = 4  # steps that a receiver holds ready
-_NOWHERE = -1, -1
+_NOWHERE = None, 0
 
 
 def ratchet_base_key(suite: int, base_key: SecretBytes) -> SecretBytes:
@@ -77,10 +77,10 @@ class RatchetSender(Owned):
             if self._base_key.wiped:
                 refuse_after_fork()
             following = ratchet_base_key(self.suite, self._base_key)
-            sender = Sender(self.suite, _kid(self._layout, self._generation, self.step + 1), following)
-            self._base_key.wipe()
-            self._base_key = following
-            self._sender, self.step = sender, self.step + 1
+            before, kid = self._base_key, _kid(self._layout, self._generation, self.step + 1)
+            # One line: if it were interrupted in between, the next step's only Sender would be lost.
+            self._sender, self._base_key, self.step = Sender(self.suite, kid, following), following, self.step + 1
+            before.wipe()
             return SecretBytes(following.expose())
 
     def disable_after_fork(self) -> None:
@@ -121,7 +121,8 @@ class RatchetReceiver(Owned):
         self._ahead = ahead
         self._receiver = Receiver(suite)
         self._generations: dict[int, _Generation] = {}
-        self._steps: dict[int, tuple[int, int]] = {}  # KID: generation and step; replaced whole, never changed
+        # By KID; replaced whole, never changed.
+        self._steps: dict[int, tuple[_Generation, int]] = {}
         self._lock = Lock()
         super().__init__()
 
@@ -145,10 +146,11 @@ class RatchetReceiver(Owned):
         with self._lock:
             known = self._generations.pop(generation, None)
             if known is not None:
-                self._steps = {kid: place for kid, place in self._steps.items() if place[0] != generation}
+                self._steps = {kid: place for kid, place in self._steps.items() if place[0] is not known}
                 known.furthest_key.wipe()
-                for low in range(min(known.furthest + 1, 1 << self._layout.epoch_bits)):
-                    self._receiver.remove_key(_kid(self._layout, generation, known.furthest - low))
+                for kid in self._receiver.key_ids():
+                    if self._layout.stream(kid) == generation:
+                        self._receiver.remove_key(kid)
 
     def expire(self, now: float) -> None:
         """frame.6-15: drop the keys of earlier steps that have been leaving for 2 s, as `Receiver.expire`."""
@@ -158,17 +160,15 @@ class RatchetReceiver(Owned):
         """frame.10-5 (RFC 9605 §4.4.4): (plaintext, KID, CTR), or FrameRejected as `Receiver.unprotect` raises it."""
         steps = self._steps  # as they were: the same low bits may be of another step by the time the frame is opened
         opened = self._receiver.unprotect(ciphertext, metadata)
-        generation, step = steps.get(opened[1], _NOWHERE)
-        known = self._generations.get(generation)
+        known, step = steps.get(opened[1], _NOWHERE)
         if known is not None and step > known.step:
-            self._follow(generation, step)
+            self._follow(self._layout.stream(opened[1]), known, step)
         return opened
 
-    def _follow(self, generation: int, step: int) -> None:
-        """A frame of a later step has authenticated: go there."""
+    def _follow(self, generation: int, known: _Generation, step: int) -> None:
+        """A frame of a later step has authenticated: go there, unless the generation has been replaced."""
         with self._lock:
-            known = self._generations.get(generation)
-            if known is not None and step > known.step:
+            if self._generations.get(generation) is known and step > known.step:
                 for earlier in range(known.step, step):
                     self._receiver.leave(_kid(self._layout, generation, earlier))
                 known.step = step
@@ -178,17 +178,19 @@ class RatchetReceiver(Owned):
         """Have the keys of all steps ready that a frame may be of."""
         known = self._generations[generation]
         while known.furthest < known.step + self._ahead:
-            following = ratchet_base_key(self.suite, known.furthest_key)
-            known.furthest_key.wipe()
-            known.furthest_key = following
-            known.furthest += 1
-            self._receiver.add_key(_kid(self._layout, generation, known.furthest), following)
+            before = known.furthest_key
+            following = ratchet_base_key(self.suite, before)
+            self._receiver.add_key(_kid(self._layout, generation, known.furthest + 1), following)
+            known.furthest_key, known.furthest = following, known.furthest + 1
+            before.wipe()
         ready = range(known.step, known.furthest + 1)
-        others = {kid: place for kid, place in self._steps.items() if place[0] != generation}
-        self._steps = others | {_kid(self._layout, generation, step): (generation, step) for step in ready}
+        others = {kid: place for kid, place in self._steps.items() if place[0] is not known}
+        self._steps = others | {_kid(self._layout, generation, step): (known, step) for step in ready}
 
     def disable_after_fork(self) -> None:
         """frame.5-4: a child opens nothing; the Receiver in it is disabled by itself."""
+        for known in self._generations.values():
+            known.furthest_key.wipe()
         self._generations, self._steps = {}, {}
         self._lock = Lock()
 

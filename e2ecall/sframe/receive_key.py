@@ -83,7 +83,7 @@ class InstalledKeys:
         self.by_prefix: dict[int, ReceiveKey] = {}  # `kid_prefixes` of every KID
         self._by_kid: dict[int, ReceiveKey] = {}
         self._epochs: dict[int, tuple[int, bytes]] = {}  # low bits: (age, name of the base_key)
-        self._leaving: list[ReceiveKey] = []
+        self._leaving: dict[int, ReceiveKey] = {}
         self._ages = 0
         self._begun: dict[int, int] = {}  # sender: age of the newest epoch that a frame of theirs came from
         # A window outlives its key, or a key that returns would open old frames. In the order in which keys went.
@@ -119,6 +119,16 @@ class InstalledKeys:
         with self._lock:
             self._drop(self.get(kid))
 
+    def remove_epoch(self, epoch: int) -> None:
+        """frame.6-13: drop the keys of every sender and context that have these low bits."""
+        with self._lock:
+            for key in [key for key in self._by_kid.values() if key.epoch == epoch]:
+                self._drop(key)
+
+    def kids(self) -> list[int]:
+        """The KIDs that have a key."""
+        return list(self._by_kid)
+
     def leave(self, kid: int) -> None:
         """frame.6-15: the key of `kid`, if there is one, begins to leave."""
         with self._lock:
@@ -129,11 +139,11 @@ class InstalledKeys:
         """frame.6-15: a frame of a watched key has authenticated."""
         with self._lock:
             if key.frames_left is None:
-                key.unwatch()
                 self._begun[key.sender] = max(key.age, self._begun.get(key.sender, 0))
                 for other in list(self._by_kid.values()):
                     if other.sender == key.sender and other.age < key.age:
                         self._begin_leaving(other)
+                key.unwatch()  # at last: whatever interrupts this, the next frame does it again
                 return
             key.frames_left -= 1
             if key.frames_left <= 0:
@@ -142,7 +152,7 @@ class InstalledKeys:
     def expire(self, now: float) -> None:
         """frame.6-15: drop what has been leaving for 2 s."""
         with self._lock:
-            for key in list(self._leaving):
+            for key in list(self._leaving.values()):
                 if key.deadline == _FOREVER:
                     key.deadline = now + LEAVE_AFTER_SECONDS
                 elif now >= key.deadline:
@@ -150,9 +160,9 @@ class InstalledKeys:
 
     def _begin_leaving(self, key: ReceiveKey) -> None:
         if key.frames_left is None:
-            key.frames_left = LEAVE_AFTER_FRAMES
+            self._leaving[key.kid] = key
             key.watch(self._opened)
-            self._leaving.append(key)
+            key.frames_left = LEAVE_AFTER_FRAMES
 
     def _put(self, key: ReceiveKey) -> None:
         """In the place of the one before: no frame that comes meanwhile misses a key."""
@@ -172,11 +182,12 @@ class InstalledKeys:
         self._gone(key)
 
     def _gone(self, key: ReceiveKey) -> None:
-        if key.frames_left is not None:
-            self._leaving.remove(key)
-        self._windows[key.name] = self._windows.pop(key.name)
-        used = {other.name for other in self._by_kid.values()}
-        while len(self._windows) > WINDOWS_KEPT + len(used):
+        if self._leaving.get(key.kid) is key:
+            del self._leaving[key.kid]
+        key.unwatch()  # what it calls holds the key
+        self._windows[key.name] = self._windows.pop(key.name, key.window)
+        if len(self._windows) > WINDOWS_KEPT + len(self._by_kid):
+            used = {other.name for other in self._by_kid.values()}
             del self._windows[next(name for name in self._windows if name not in used)]
 
     def __len__(self) -> int:

@@ -6,6 +6,8 @@ is tried out for a frame; keys come from `add_key` alone, and failures of frames
 
 from __future__ import annotations
 
+from math import isfinite
+
 from e2ecall.crypto.aead import InvalidTag
 from e2ecall.errors import ApiMisuse, FrameReason, FrameRejected
 from e2ecall.secret import SecretBytes
@@ -65,7 +67,8 @@ class Receiver(Owned):
         """frame.4-3, frame.4-5, frame.6-12: opens `kid` with this key from now on; another key of that KID is dropped.
 
         The same (base_key, KID) as before, removed or not, keeps its replay window. With a layout an epoch has one
-        base_key: another one for the same epoch bits is a new epoch, and all keys of the old one are dropped.
+        base_key: another one for the same epoch bits is a new epoch, and all keys of the old one are dropped. Epochs
+        are added in their order.
         `suite` is the stream's, if it is not the receiver's. ApiMisuse for an own KID.
         """
         if self._forked:
@@ -80,9 +83,23 @@ class Receiver(Owned):
             key.stream = self._layout.stream(kid)
             self._keys.install_in_epoch(key, derive_base_key_name(base_key))
 
+    def key_ids(self) -> list[int]:
+        """The KIDs that frames may have."""
+        return self._keys.kids()
+
     def remove_key(self, kid: int) -> None:
         """frame.6-13: frames of `kid` are refused from now on; an unknown KID is ignored."""
         self._keys.remove(kid)
+
+    def remove_epoch(self, epoch: int) -> None:
+        """frame.6-13: refuse all frames of an epoch, also of senders who have not yet sent in a newer one.
+
+        For a member who left and one who is silent, whose keys nothing else drops. `epoch` counts as in
+        `KeyIdLayout.encode`. ApiMisuse without a layout.
+        """
+        if self._layout is None:
+            raise ApiMisuse("epochs need a KID layout", clause="frame.6-13")
+        self._keys.remove_epoch(self._layout.epoch(epoch))
 
     def leave(self, kid: int) -> None:
         """frame.6-15: the key of `kid` has a successor, and is dropped after 256 more frames or 2 s; see `expire`."""
@@ -93,6 +110,8 @@ class Receiver(Owned):
 
         To be called a few times a second: the 2 s begin with the first call that finds the key leaving.
         """
+        if not isfinite(now):
+            raise ApiMisuse(f"the time is {now}", clause="frame.6-15")
         self._keys.expire(now)
 
     def unprotect(

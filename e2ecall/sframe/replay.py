@@ -39,7 +39,9 @@ class ReplayWindow:
         if ctr <= self.highest - WINDOW:
             return FrameReason.TOO_OLD
         if ctr < self._filled and ctr not in self.pending:
-            return FrameReason.REPLAY
+            with self._lock:  # it may just be being filled
+                if ctr not in self.pending:
+                    return FrameReason.REPLAY
         return None
 
     def take(self, ctr: int) -> FrameReason | None:
@@ -61,8 +63,9 @@ class ReplayWindow:
         with self._lock:
             if ctr < self._filled:
                 return
-            # Bounded: a jump of 2^63 must not make 2^63 entries.
-            self.pending.update(range(max(self._filled, ctr - WINDOW + 1), ctr + _AHEAD))
-            self._filled = ctr + _AHEAD
-            if len(self.pending) > WINDOW + _AHEAD:
-                self.pending.difference_update([old for old in list(self.pending) if old <= ctr - WINDOW])
+            # Bounded: a jump of 2^63 must not make 2^63 entries. What is filled is said before: if this is interrupted,
+            # frames are lost, and none is taken twice.
+            first, self._filled = max(self._filled, ctr - WINDOW + 1), ctr + _AHEAD
+            # Before it grows: a set does not shrink.
+            self.pending.difference_update([old for old in list(self.pending) if old <= ctr - WINDOW])
+            self.pending.update(range(first, ctr + _AHEAD))

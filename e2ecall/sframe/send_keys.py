@@ -39,12 +39,14 @@ class SendKeys:
             if free is None or (name in self._used and not leased):
                 message = "this send key was used before, and its counters would begin again"
                 raise ApiMisuse(message, key_id=kid, clause="frame.5-6", hint="take another base_key or KID")
+            # To the end, in one line: an interrupt in between would forget the key.
+            self._used[name] = (self._used.pop(name, None), free if leased else None)[1]
             self._live[name] = owner
-            self._used.pop(name, None)
-            self._used[name] = free if leased else None
-            if len(self._used) > REMEMBERED:
-                gone = (other for other in self._used if other not in self._live)
-                self._used.pop(next(gone, b""), None)
+            while len(self._used) >= REMEMBERED + len(self._live):
+                oldest = next(iter(self._used))
+                leases = self._used.pop(oldest)
+                if oldest in self._live:
+                    self._used[oldest] = leases  # it has not even gone
             return free
 
     def lease_ends(self, name: bytes, end: int) -> None:

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import count
 from threading import Lock
 
+from e2ecall.errors import ApiMisuse
 from e2ecall.secret import SecretBytes
 from e2ecall.sframe.cipher import FrameCipher
 from e2ecall.sframe.counters import Block, CounterLeases, Counters
@@ -23,7 +24,7 @@ class Sender(Owned):
     there is no second one for its key: neither beside it nor after it, unless the counters come from `counters`.
     """
 
-    __slots__ = ("_block", "_counters", "_lock", "_seal", "kid", "suite")
+    __slots__ = ("_block", "_counters", "_forked", "_lock", "_seal", "kid", "suite")
 
     def __init__(self, suite: int, kid: int, base_key: SecretBytes, *, counters: CounterLeases | None = None) -> None:
         """`counters` lets this key outlive the process; without it, they begin at 0.
@@ -31,10 +32,13 @@ class Sender(Owned):
         ApiMisuse for an unknown suite, a KID outside 0..2^64-1, a base_key below 16 bytes, and for a (base_key, KID)
         that a Sender of this process has, or had without leased counters.
         """
+        if hasattr(self, "kid"):
+            raise ApiMisuse("a Sender is made once", key_id=kid, clause="frame.5-6")
         cipher = FrameCipher(suite, kid, base_key)
         self.suite: CipherSuite = cipher.suite
         self.kid = kid
         self._seal = cipher.seal
+        self._forked = False
         self._block = Block(count().__next__, -1, b"", 0)  # ended before it began
         self._lock = Lock()
         super().__init__()
@@ -60,11 +64,15 @@ class Sender(Owned):
         """The block after the one that ended there; another thread may have moved on to it already."""
         with self._lock:
             if self._block.last == ended:
-                self._block = self._counters.next_block()
+                block = self._counters.next_block()
+                if self._forked:
+                    refuse_after_fork()
+                self._block = block
             return self._block
 
     def disable_after_fork(self) -> None:
         """frame.5-4: in the child, no counter is to be had."""
+        self._forked = True
         self._block = Block(refuse_after_fork, 0, b"", 0)
 
     def __repr__(self) -> str:

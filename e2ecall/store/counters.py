@@ -27,6 +27,7 @@ __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "SqliteCounters"]
 APPLICATION_ID: Final = 0x65326563  # "e2ec"
 SCHEMA_VERSION: Final = 1
 _END = MAX_CTR + 1  # what comes after the last counter
+_KEY_NAME_LENGTH = 16  # bytes, `Sender`'s
 _NEXT_LENGTH = 9  # bytes of a counter in the file: SQLite's integers end at 2^63 - 1, and _END needs 65 bits
 
 _SCHEMA = f"""
@@ -87,6 +88,8 @@ class SqliteCounters:
         """
         if size < 1:
             raise ApiMisuse("a lease has at least one counter", clause="frame.5-7")
+        if not isinstance(key_name, bytes) or len(key_name) != _KEY_NAME_LENGTH:
+            raise ApiMisuse(f"the name of a key has {_KEY_NAME_LENGTH} bytes", clause="frame.5-7")
         if self._closed:
             raise ApiMisuse("this store of counters is closed", clause="frame.5-7")
         with self._open() as database:

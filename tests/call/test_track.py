@@ -6,6 +6,7 @@ from e2ecall.call.epochs import FrameKeys, Role
 from e2ecall.call.streams import RemoteStream, Source
 from e2ecall.call.track import Track
 from e2ecall.errors import ApiMisuse, FrameReason, FrameRejected, StreamMismatch
+from e2ecall.media.transform import OpenStream, SealStream
 from e2ecall.secret import SecretBytes
 from support.frames import sealed as sealed_under
 
@@ -208,3 +209,18 @@ def test_a_key_id_could_be_one_of_the_call_if_its_context_is_or_was_in_it():
         assert all(track.could_be(context << 5 | low) for low in range(32))
     for context in (HIGH, SECOND_CAMERA, 1023, 2**59 - 1):
         assert not any(track.could_be(context << 5 | low) for low in range(32))
+
+
+@pytest.mark.clause("frame.7-8", "frame.8-2")
+def test_an_empty_frame_binds_no_track():
+    data = bytes(range(32))
+    alice, bob = FrameKeys(SecretBytes(data), Role.CALLER), FrameKeys(SecretBytes(data), Role.CALLEE)
+    bob.announce_remote(2, "video", "vp8", source=Source.SCREEN)
+    camera, screen = alice.open_stream("video", "vp8"), alice.open_stream("video", "vp8")
+    track = Track("video", bob)
+    stream = OpenStream("vp8", track, who=None)
+    with pytest.raises(FrameRejected) as refused:
+        stream.open(b"\x11" + screen.sender.protect(b"", b"\x11"))
+    assert refused.value.reason is FrameReason.MALFORMED
+    assert track.stream is None, "frame.7-8: a frame that was not opened binds nothing"
+    stream.open(SealStream("vp8", camera, who=None).seal(b"\x11frame"))

@@ -224,8 +224,8 @@ def test_the_same_hook_seen_from_one_process(monkeypatch):
     sender, receiver, keys = Sender(5, 0, BASE), Receiver(5), FrameKeys(SecretBytes(bytes(range(32))), Role.CALLEE)
     steps, opener = RatchetSender(5, 1, fresh_base(), step_bits=4), RatchetReceiver(5, step_bits=4)
     owners = {sender, receiver, keys, keys.receiver, steps, steps._sender, opener, opener._receiver}
-    assert owners <= set(owned._live)
-    monkeypatch.setattr(owned, "_live", owners)
+    assert owners <= set(owned._live.values())
+    monkeypatch.setattr(owned, "_live", dict(enumerate(owners)))
     owned._disable_all()
     for act in (
         lambda: sender.protect(b""),

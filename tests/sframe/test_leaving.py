@@ -260,7 +260,7 @@ def test_a_leaving_key_may_be_removed_and_a_removed_one_leaves_no_trace():
     for now in (0.0, 2.0, 4.0):
         calls.receiver.expire(now)
     assert (calls.put(0), calls.put(1)) == (UNKNOWN, None)
-    assert calls.receiver._keys._leaving == []
+    assert calls.receiver._keys._leaving == {}
     calls.receiver.remove_key(calls.kid(1))
     assert (len(calls.receiver._keys), calls.receiver._keys.by_prefix) == (0, {})
 
@@ -274,7 +274,7 @@ def test_what_left_is_gone_from_every_table():
     calls.receiver.expire(0.0)
     calls.receiver.expire(2.0)
     keys = calls.receiver._keys
-    assert (len(keys), len(keys.by_prefix), keys._leaving) == (1, 8, [])
+    assert (len(keys), len(keys.by_prefix), keys._leaving) == (1, 8, {})
 
 
 @pytest.mark.clause("frame.6-15")
