@@ -28,6 +28,7 @@ MICROPHONE: Final = 0
 CAMERA: Final = 1
 _FIRST: dict[Kind, int] = {"audio": MICROPHONE, "video": CAMERA}
 _FIRST_SOURCE: dict[Kind, Source] = {"audio": Source.MICROPHONE, "video": Source.CAMERA}
+_SOUND: Final = "opus"  # the one codec here that is no video
 _FIRST_FURTHER: Final = 2
 MAX_CONTEXT: Final = 1023  # per side and call; bounds what announcements can make a receiver hold
 
@@ -122,7 +123,7 @@ class FrameKeys(Owned):
         context = self._unopened.pop(kind, None)
         if context is None:
             context = self._next_context()
-        if self._is_refused(kind, context):
+        if self._is_refused(kind, context, name):
             message = f"video is not sealed with the 32-bit tags of {self.suite.name}"
             hint = f"take another suite, or name context {context} in short_tags"
             raise ApiMisuse(message, clause="frame.7-7", hint=hint)
@@ -147,7 +148,7 @@ class FrameKeys(Owned):
             name = layout_for(codec).name
         except MediaUnavailable as error:
             raise PeerIncompatible(error.message, who=self.who, clause=error.clause) from None
-        if self._is_refused(kind, context):
+        if self._is_refused(kind, context, name):
             message = f"video in context {context} has the 32-bit tags of {self.suite.name}"
             raise PeerIncompatible(message, who=self.who, clause="frame.7-7")
         stream = RemoteStream(context, _KINDS[kind], source, name, layer)
@@ -193,9 +194,9 @@ class FrameKeys(Owned):
         self.receiver.add_key(self._kid(self.role.other, stream.context), self._base_key)
         self.remote.add(self.remote_number(stream.context), stream)
 
-    def _is_refused(self, kind: str, context: int) -> bool:
-        """frame.7-7: whether this is video under 32-bit tags that nobody asked for by name."""
-        return kind == "video" and self.suite.has_short_tag and context not in self._short_tags
+    def _is_refused(self, kind: str, context: int, codec: str = _SOUND) -> bool:
+        """frame.7-7: whether this is video under 32-bit tags that nobody asked for by name, whatever it is called."""
+        return (kind == "video" or codec != _SOUND) and self.suite.has_short_tag and context not in self._short_tags
 
     def remote_number(self, context: int) -> int:
         """frame.4-4: the number of the other side's stream of that context, announced or not."""

@@ -134,7 +134,7 @@ class StreamHealth:
         self._refused += 1
         if 1 < self._refused <= UNREADABLE_AFTER:  # single ones are a matter of the network
             self._unsealed += stream.looks_unsealed(sealed)
-        if self._refused == (UNREADABLE_AFTER if self._cause in _PROVISIONAL else DIAGNOSE_AGAIN_AFTER):
+        if self._refused >= (UNREADABLE_AFTER if self._cause in _PROVISIONAL else DIAGNOSE_AGAIN_AFTER):
             common = self._window.most_common(1)[0][0]
             cause = diagnose(self._window, looks_unsealed=2 * self._unsealed >= UNREADABLE_AFTER)
             self._forget_window()

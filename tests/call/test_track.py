@@ -5,7 +5,7 @@ import pytest
 from e2ecall.call.epochs import FrameKeys, Role
 from e2ecall.call.streams import RemoteStream, Source
 from e2ecall.call.track import Track
-from e2ecall.errors import ApiMisuse, FrameReason, FrameRejected, StreamMismatch
+from e2ecall.errors import ApiMisuse, FrameReason, FrameRejected, PeerIncompatible, StreamMismatch
 from e2ecall.media.transform import OpenStream, SealStream
 from e2ecall.secret import SecretBytes
 from support.frames import sealed as sealed_under
@@ -224,3 +224,13 @@ def test_an_empty_frame_binds_no_track():
     assert refused.value.reason is FrameReason.MALFORMED
     assert track.stream is None, "frame.7-8: a frame that was not opened binds nothing"
     stream.open(SealStream("vp8", camera, who=None).seal(b"\x11frame"))
+
+
+@pytest.mark.clause("frame.7-7")
+def test_video_codecs_are_no_sound_under_short_tags():
+    data = bytes(range(32))
+    alice, bob = FrameKeys(SecretBytes(data), Role.CALLER, 3), FrameKeys(SecretBytes(data), Role.CALLEE, 3)
+    with pytest.raises((ApiMisuse, PeerIncompatible)):
+        alice.open_stream("audio", "h264")
+    with pytest.raises((ApiMisuse, PeerIncompatible)):
+        bob.announce_remote(2, "audio", "h264")

@@ -1,5 +1,6 @@
 """The rules of when an application is told what, with a clock of the test's own and without aiortc."""
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -24,7 +25,7 @@ from e2ecall.media.events import (
     StreamUnreadable,
 )
 from e2ecall.media.health import DropLog, Pace, StreamHealth, diagnose
-from e2ecall.media.transform import OpenStream
+from e2ecall.media.transform import OpenStream, SealStream
 from e2ecall.secret import SecretBytes
 from support.frames import sealed as sealed_under
 
@@ -382,3 +383,20 @@ def test_health_needs_no_aiortc():
     code = "import e2ecall.media.health, sys; print(sorted({'aiortc', 'av', 'numpy'} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n"
+
+
+def test_the_cause_is_told_again_after_a_codec_without_layout():
+    bob = FrameKeys(SecretBytes(os.urandom(32)), Role.CALLEE)
+    stream = OpenStream("vp8", Track("video", bob), who=None)
+    alice = SealStream("vp8", FrameKeys(SecretBytes(os.urandom(32)), Role.CALLER).open_stream("video", "vp8"), who=None)
+    health, told, now = StreamHealth("video"), [], 0.0
+    for frame_number in range(1000):
+        now += 0.04
+        if frame_number == 30:
+            told += health.unopenable(FrameReason.MALFORMED, Cause.CODEC, now)
+        sealed = alice.seal(b"\x11abc")
+        with pytest.raises(FrameRejected) as refused:
+            stream.open(sealed)
+        told += health.refused(refused.value, sealed, stream, now)
+    causes = [event.cause for event in told if isinstance(event, StreamUnreadable)]
+    assert causes == [Cause.WRONG_KEY, Cause.CODEC, Cause.WRONG_KEY]
