@@ -1,5 +1,6 @@
-"""Agree on keys over your own signalling: anything that carries whole messages of bytes, both ways and in order."""
+"""Agree on keys over your own signalling: anything that carries whole messages of bytes both ways."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from e2ecall import (
@@ -15,33 +16,38 @@ from e2ecall import (
 )
 from e2ecall.call.one_to_one import Event
 from e2ecall.errors import TransportFailed
+from e2ecall.relay.driver import CallDriver
 from e2ecall.sas import describe
 
 
-def new_call(name: str) -> OneToOne:
+class Call:
     """One side of one call; `name` is what the other side is shown, a claim until somebody compared the emoji."""
-    rng = SystemRng()
-    return OneToOne(fresh_identity(rng), rng, Profile(name=name))
 
+    def __init__(self, name: str, send: Callable[[bytes], Awaitable[None]]) -> None:
+        rng = SystemRng()
+        call = OneToOne(fresh_identity(rng), rng, Profile(name=name))
+        self.rings = asyncio.Event()
+        self.established: asyncio.Future[CallEstablished] = asyncio.get_running_loop().create_future()
+        self.driver = CallDriver(call, send, self._on_event)  # dial() calls, accept() takes a call that rings
 
-async def agree(
-    call: OneToOne, send: Callable[[bytes], Awaitable[None]], receive: Callable[[], Awaitable[bytes]]
-) -> CallEstablished:
-    """Exchange messages until both sides have the keys. One of the two has called `call.call()` before."""
-    events: list[Event] = []
-    while True:
-        for message in call.messages_to_send():
-            await send(message)
-        for event in events:
-            if isinstance(event, CallEstablished):
-                return event
-            if isinstance(event, MessageRefused):
-                print("refused:", event.error)
-            if isinstance(event, CallEnded):
-                raise TransportFailed(event.reason)
-        events = call.receive(await receive())
-        if any(isinstance(event, IncomingCall) for event in events):
-            events += call.accept()  # your application rings here, and its person decides: call.end() declines
+    async def run(self, receive: Callable[[], Awaitable[bytes]]) -> None:
+        """Listen and keep time, for as long as the call lasts; run it in a task of its own."""
+        timers = asyncio.create_task(self.driver.run())
+        try:
+            while not self.driver.call.ended:
+                await self.driver.receive(await receive())
+        finally:
+            timers.cancel()
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, IncomingCall):
+            self.rings.set()  # your application rings, and its person decides: driver.accept() or driver.call.end()
+        elif isinstance(event, CallEstablished):
+            self.established.set_result(event)
+        elif isinstance(event, MessageRefused):
+            print("refused:", event.error)
+        elif isinstance(event, CallEnded) and not self.established.done():
+            self.established.set_exception(TransportFailed(event.message))
 
 
 def to_compare(established: CallEstablished) -> str:

@@ -1,8 +1,9 @@
 """End-to-end encryption for calls: a specified key exchange, four emoji to compare, and SFrame for every frame.
 
 Where is …?
-    a whole call of two, without IO       OneToOne; its events IncomingCall, CallEstablished, PeerControl,
-                                          MessageRefused, CallEnded
+    a whole call of two, without IO       OneToOne; its events IncomingCall, CallEstablished, PeerSaid,
+                                          MessageRefused, CallEnded, and more in e2ecall.call.events
+    the same on an event loop             e2ecall.relay.driver.CallDriver
     what people compare                   emoji, digits, eight_rows, RowPick; odds in e2ecall.sas
     key material                          SecretBytes
     keys for frames                       FrameKeys, from CallEstablished.frame_keys()
@@ -17,7 +18,8 @@ Nothing here has been audited by outsiders. There are no groups yet.
 """
 
 from e2ecall.call.epochs import FrameKeys, Role
-from e2ecall.call.one_to_one import CallEnded, CallEstablished, IncomingCall, MessageRefused, OneToOne, PeerControl
+from e2ecall.call.events import CallEnded, IncomingCall, MessageRefused, PeerSaid
+from e2ecall.call.one_to_one import CallEstablished, OneToOne
 from e2ecall.crypto.rng import SystemRng
 from e2ecall.errors import (
     ApiMisuse,
@@ -52,7 +54,7 @@ __all__ = [
     "MediaUnavailable",
     "MessageRefused",
     "OneToOne",
-    "PeerControl",
+    "PeerSaid",
     "Profile",
     "Receiver",
     "Role",

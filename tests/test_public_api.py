@@ -40,14 +40,14 @@ def test_a_call_with_the_public_names_alone():
     rng = e2ecall.SystemRng()
     alice = e2ecall.OneToOne(e2ecall.fresh_identity(rng), rng, e2ecall.Profile(name="Alice"))
     bob = e2ecall.OneToOne(e2ecall.fresh_identity(rng), rng, e2ecall.Profile(name="Bob"))
-    alice.call()
+    alice.call(0.0)
     events = {alice: [], bob: []}
     for _ in range(3):
         for sender, receiver in ((alice, bob), (bob, alice)):
-            for message in sender.messages_to_send():
-                for event in receiver.receive(message):
+            for message in sender.messages_to_send(0.0):
+                for event in receiver.receive(message, 0.0):
                     if isinstance(event, e2ecall.IncomingCall):
-                        events[receiver] += receiver.accept()
+                        events[receiver] += receiver.accept(0.0)
                     else:
                         events[receiver].append(event)
     (at_alice,), (at_bob,) = events[alice], events[bob]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from e2ecall.errors import OutputFailed
 from e2ecall.relay.messages import DECLARATIONS as RELAY_MESSAGES
-from e2ecall.wire.control import BODY, ENVELOPE, RECORD
+from e2ecall.wire.control import BODY, ENVELOPE, RECORD, RK1, RK2
 from e2ecall.wire.declared import Declaration, describe
 from e2ecall.wire.handshake import MESSAGES
 from e2ecall.wire.tlv import FIELD
@@ -29,7 +29,7 @@ def _declarations() -> dict[str, Declaration]:
     handshake = {f"handshake.{kind.name.lower()}": declaration for kind, declaration in MESSAGES.items()}
     relay = {f"relay.{kind.__name__}": declaration for kind, declaration in RELAY_MESSAGES.items()}
     control = {"control.envelope": ENVELOPE, "control.record": RECORD, "control.body": BODY}
-    return {**handshake, **relay, **control, "tlv": FIELD}
+    return {**handshake, **relay, **control, "epoch.rk1": RK1, "epoch.rk2": RK2, "tlv": FIELD}
 
 
 def _table(declaration: Declaration) -> str:

@@ -7,6 +7,7 @@ that stream is what is shown of it; frames of any other stream are refused from 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -62,6 +63,9 @@ class StreamTable:
     def get(self, number: int) -> RemoteStream | None:
         """The stream of that number, if it was announced and has not ended."""
         return self._streams.get(number)
+
+    def __iter__(self) -> Iterator[RemoteStream]:
+        return iter(tuple(self._streams.values()))
 
     def of_kind(self, kind: Kind) -> frozenset[int]:
         """The numbers of all streams of a kind."""

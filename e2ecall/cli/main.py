@@ -8,10 +8,19 @@ import click
 
 from e2ecall import __version__
 from e2ecall.cli.conformance import conformance
+from e2ecall.cli.contacts import contacts, recorders
 from e2ecall.cli.demo import demo
+from e2ecall.cli.identity import identity, own_device
+from e2ecall.cli.ledger import ledger
+from e2ecall.cli.scrub import Arguments, scrub_logging, scrub_process_arguments, scrub_tracebacks
 from e2ecall.cli.spec import spec
 from e2ecall.cli.telling import tell
 from e2ecall.errors import E2ECallError, ExitStatus, exit_status
+from e2ecall.handshake.link import redact
+from e2ecall.store.database import Database
+from e2ecall.store.home import Home
+from e2ecall.store.ledger import LedgerStore
+from e2ecall.store.trust import LedgerRecorder
 
 __all__ = ["cli", "run"]
 
@@ -36,13 +45,26 @@ def cli() -> None:
     """
 
 
+def _ledger_of(home: Home, database: Database) -> LedgerRecorder:
+    """identity.7-2: what the person does with contacts is written into this device's ledger, under its own key."""
+    return LedgerRecorder(LedgerStore(database, home.ledger_head), own_device(home).signer)
+
+
 cli.add_command(demo)
+cli.add_command(identity)
+cli.add_command(contacts)
+recorders.append(_ledger_of)
+cli.add_command(ledger)
 cli.add_command(conformance)
 cli.add_command(spec)
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit status."""
+    """Run one command; the exit status. A link among the arguments is kept out of lists, logs and messages."""
+    if arguments is None and scrub_process_arguments() is Arguments.STILL_THERE:
+        sys.stderr.write("warning: other users of this machine can see the link in the list of processes\n")
+    scrub_tracebacks()
+    scrub_logging()
     try:
         result = cli.main(args=arguments, prog_name="e2ecall", standalone_mode=False)
     except click.exceptions.Exit as leave:
@@ -52,7 +74,7 @@ def run(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         hint = f"{context.command_path if context else 'e2ecall'} --help"
-        sys.stderr.write(f"error: {error.format_message()}\nhint: {hint}\n")
+        sys.stderr.write(f"error: {redact(error.format_message())}\nhint: {hint}\n")
         return ExitStatus.USAGE
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED

@@ -7,14 +7,15 @@ import sys
 import traceback
 
 from e2ecall.errors import E2ECallError
+from e2ecall.handshake.link import redact
 
 __all__ = ["tell"]
 
 
 def tell(error: E2ECallError) -> None:
     """Write `error:` and, where there is one, `hint:`. With E2ECALL_DEBUG set the traceback follows."""
-    lines = f"error: {error}\n" + (f"hint: {error.hint}\n" if error.hint else "")
+    lines = redact(f"error: {error}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
     encoding = sys.stderr.encoding or "ascii"
     sys.stderr.write(lines.encode(encoding, "backslashreplace").decode(encoding))
     if os.environ.get("E2ECALL_DEBUG"):
-        traceback.print_exception(error)
+        sys.stderr.write(redact("".join(traceback.format_exception(error))))

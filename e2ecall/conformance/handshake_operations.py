@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from e2ecall.conformance.recorded import recorded_kem
 from e2ecall.conformance.request import Request
 from e2ecall.conformance.seeded import SeededRng
 from e2ecall.crypto.kdf import sha256
-from e2ecall.crypto.mlkem import CT_LENGTH, Kem
 from e2ecall.errors import ApiMisuse
 from e2ecall.handshake import (
     AnswerSent,
@@ -39,13 +39,12 @@ class HandshakeOperations:
     """The sessions of one peer process."""
 
     def __init__(self) -> None:
-        self._states: dict[str, State] = {}
+        self._states: dict[tuple[str, type[State]], State] = {}
         self._profiles: dict[str, Profile] = {}
 
     def table(self) -> dict[str, Callable[[Request], dict[str, Any]]]:
         """{operation name: function}."""
         return {
-            "link.parse": _link_parse,
             "handshake.caller.new": self._caller_new,
             "handshake.caller.answer": self._caller_answer,
             "handshake.caller.finish": self._caller_finish,
@@ -60,41 +59,44 @@ class HandshakeOperations:
         name, profile = request.handle("session"), _profile(request)
         call_id = request.hex("call_id", length=16)
         state = make_offer(fresh_identity(rng), call_id, rng, suites=_suites(request), secret=_secret(request))
-        self._states[name], self._profiles[name] = state, profile
+        self._keep(name, state)
+        self._profiles[name] = profile
         return {"offer": state.offer.hex()}
 
     def _caller_answer(self, request: Request) -> dict[str, Any]:
         name = request.handle("session")
         state = self._state(name, OfferSent).receive_answer(request.hex("answer"), self._profiles[name])
-        self._states[name] = state
+        self._keep(name, state)
         return {"reveal": state.reveal.hex()}
 
     def _caller_finish(self, request: Request) -> dict[str, Any]:
         name = request.handle("session")
-        self._states[name] = self._state(name, RevealSent).receive_finish(request.hex("finish"))
+        self._keep(name, self._state(name, RevealSent).receive_finish(request.hex("finish")))
         return {}
 
     def _callee_new(self, request: Request) -> dict[str, Any]:
         rng = SeededRng(request.hex("seed", length=32))
         name, profile = request.handle("session"), _profile(request)
-        suites, secret, kem = _suites(request), _secret(request), _kem(request)
+        suites, secret, kem = _suites(request), _secret(request), recorded_kem(request)
         offer = request.hex("offer")
-        waiting = self._states.get(name)
+        waiting = self._states.get((name, AnswerSent))
         if isinstance(waiting, AnswerSent) and not waiting.spent and waiting.offer_hash == sha256(offer):
             return {"answer": waiting.answer.hex()}  # kex.6-5: the same m1 again
         state = receive_offer(offer, fresh_identity(rng), rng, suites=suites, secret=secret, kem=kem)
-        self._states[name], self._profiles[name] = state, profile
+        self._keep(name, state)
+        self._profiles[name] = profile
         return {"answer": state.answer.hex()}
 
     def _callee_reveal(self, request: Request) -> dict[str, Any]:
         name = request.handle("session")
         state = self._state(name, AnswerSent).receive_reveal(request.hex("reveal"))
-        self._states[name] = state
+        self._keep(name, state)
         return {"peer_identity": state.peer_identity.hex(), "name": state.peer_profile.name}
 
     def _callee_accept(self, request: Request) -> dict[str, Any]:
         name = request.handle("session")
-        finish, self._states[name] = self._state(name, Ringing).accept(self._profiles[name])
+        finish, established = self._state(name, Ringing).accept(self._profiles[name])
+        self._keep(name, established)
         return {"finish": finish.hex()}
 
     def _result(self, request: Request) -> dict[str, Any]:
@@ -108,16 +110,17 @@ class HandshakeOperations:
             "post_quantum": result.suite.post_quantum,
         }
 
+    def _keep(self, name: str, state: State) -> None:
+        """A state that was used stays, so that a second use is refused by itself and not here."""
+        if isinstance(state, OfferSent | AnswerSent):
+            self._states = {key: old for key, old in self._states.items() if key[0] != name}
+        self._states[name, type(state)] = state
+
     def _state(self, name: str, kind: type[_S]) -> _S:
-        state = self._states.get(name)
+        state = self._states.get((name, kind))
         if not isinstance(state, kind):
             raise ApiMisuse("the session does not exist or is in another state", clause="kex.6-1")
         return state
-
-
-def _link_parse(request: Request) -> dict[str, Any]:
-    secret = LinkSecret.parse(request.text("link"))
-    return {"room": secret.room().hex(), "psk": secret.psk().expose().hex()}
 
 
 def _suites(request: Request) -> tuple[Suite, ...]:
@@ -129,26 +132,6 @@ def _suites(request: Request) -> tuple[Suite, ...]:
 
 def _secret(request: Request) -> LinkSecret | None:
     return LinkSecret(SecretBytes(request.hex("secret", length=16))) if request.has("secret") else None
-
-
-def _kem(request: Request) -> Kem | None:
-    if not request.has("kem"):
-        return None
-    part = request.part("kem")
-    return _RecordedKem(part.hex("ciphertext", length=CT_LENGTH), part.hex("shared_secret", length=32))
-
-
-class _RecordedKem:
-    """An encapsulation that was recorded before."""
-
-    def __init__(self, ct: bytes, shared: bytes) -> None:
-        self._ct = ct
-        self._shared = shared
-
-    def encapsulate(self, ek: bytes) -> tuple[bytes, SecretBytes]:
-        """The recorded pair, whatever the key."""
-        del ek
-        return self._ct, SecretBytes(self._shared)
 
 
 def _profile(request: Request) -> Profile:

@@ -1,5 +1,5 @@
 """peer.1: this project's own conformance peer: one JSON object a line in, one a line out, in order; it never exits on
-bad input. The operations stand in `operations` and `handshake_operations`.
+bad input. The operations stand in the modules beside this one, named after what they drive.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from e2ecall.conformance import ledger_operations, link_operations, view_operations
+from e2ecall.conformance.control_operations import ControlOperations
 from e2ecall.conformance.handshake_operations import HandshakeOperations
 from e2ecall.conformance.operations import FrameOperations, sas_operations
+from e2ecall.conformance.rekey_operations import RekeyOperations
 from e2ecall.conformance.request import Request, Unsupported, layer_of
 from e2ecall.errors import E2ECallError, FrameRejected
 
@@ -30,7 +33,12 @@ class Peer:
             "hello": self._hello,
             **FrameOperations().table(),
             **sas_operations(),
+            **view_operations.table(),
+            **link_operations.table(),
             **HandshakeOperations().table(),
+            **ControlOperations().table(),
+            **RekeyOperations().table(),
+            **ledger_operations.table(),
         }
 
     def answer(self, line: str | bytes) -> dict[str, Any]:

@@ -46,5 +46,5 @@ def verify(key: bytes, message: bytes, signature: bytes, *, what: str, clause: s
     """RFC 8032 §5.1.7, by libsodium: returns nothing, or raises VerificationFailed naming `what` was signed."""
     try:
         VerifyKey(key).verify(message, signature)
-    except BadSignatureError:
+    except (BadSignatureError, ValueError):  # ValueError: not of 64 bytes
         raise VerificationFailed(f"the signature of {what} does not verify", clause=clause) from None

@@ -23,8 +23,9 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from e2ecall.media.files import check_file, opened_media
 from e2ecall.media.pictures import Image, luma, psnr, rgb, scale
-from e2ecall.media.recorder import decode_recording, recorded_pictures, samples_of
+from e2ecall.media.recorder import recorded_pictures, samples_of
 from e2ecall.media.testcard import dominant_frequency, read_counter
 
 __all__ = [
@@ -40,7 +41,9 @@ __all__ = [
     "load_frames",
     "nothing_opened",
     "nothing_rejected",
+    "of_kind",
     "pictures_look_sent",
+    "places_of",
     "recorded_sound",
     "relay_pictures",
     "relay_sound",
@@ -76,13 +79,15 @@ class Check:
 @dataclass(frozen=True, slots=True)
 class SentFrame:
     """One encoded frame that was sealed: `index` is the number of the source picture (None for sound), `digest` and
-    `sealed` the first 16 hex digits of the SHA-256 of the frame and of what was sent for it.
+    `sealed` the first 16 hex digits of the SHA-256 of the frame and of what was sent for it, `key` whether a decoder
+    can start there.
     """
 
     kind: str
     index: int | None
     digest: str
     sealed: str
+    key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +139,11 @@ def compare_pictures(
     Distances are measured for at most `at_most` pictures, evenly spread, and for those in `keep`; of the latter the
     sent and the received picture are given in colour. Raises MediaUnavailable where the recording cannot be read.
     """
-    outgoing = _of_kind("video", sent)
-    rows = _of_kind("video", received)
+    outgoing = of_kind("video", sent)
+    rows = of_kind("video", received)
     index_at = {
         row.position: outgoing[place].index
-        for row, place in zip(rows, _places(outgoing, rows), strict=True)
+        for row, place in zip(rows, places_of(outgoing, rows), strict=True)
         if place is not None and row.position is not None
     }
     stride = max(1, -(-len(rows) // at_most))
@@ -168,18 +173,22 @@ def _distance(original: av.VideoFrame | None, frame: av.VideoFrame) -> float | N
 
 def recorded_sound(path: Path) -> Sound:
     """The sound of a recording as `float32[samples, channels]`, empty where there is none. Raises MediaUnavailable."""
-    chunks = [samples_of(frame) for _, frame in decode_recording(path) if isinstance(frame, av.AudioFrame)]
+    check_file(path)
+    with opened_media(path) as container:  # the pictures are left alone: they may rest on some that never came
+        sounds = container.decode(*container.streams.audio) if container.streams.audio else iter(())
+        chunks = [samples_of(frame) for frame in sounds if isinstance(frame, av.AudioFrame)]
     return np.concatenate(chunks) if chunks else np.zeros((0, 2), np.float32)
 
 
 # What must hold between the two people
 
 
-def _of_kind(kind: str, frames: Sequence[FrameT]) -> list[FrameT]:
+def of_kind(kind: str, frames: Sequence[FrameT]) -> list[FrameT]:
+    """Those of one kind."""
     return [frame for frame in frames if frame.kind == kind]
 
 
-def _places(sent: Sequence[SentFrame], received: Sequence[ReceivedFrame]) -> list[int | None]:
+def places_of(sent: Sequence[SentFrame], received: Sequence[ReceivedFrame]) -> list[int | None]:
     """For each received frame its place among the sent ones, rising; None where it is none of those that follow.
 
     Two frames may be equal, those of silence for example: the next one that was not passed yet is taken.
@@ -199,10 +208,10 @@ def _places(sent: Sequence[SentFrame], received: Sequence[ReceivedFrame]) -> lis
 
 def frames_identical(who: str, kind: str, sent: Sequence[SentFrame], received: Sequence[ReceivedFrame]) -> Check:
     """Every frame that `who` opened is bit for bit one that the other side sealed, each once, in the order sent."""
-    outgoing, mine = _of_kind(kind, sent), _of_kind(kind, received)
+    outgoing, mine = of_kind(kind, sent), of_kind(kind, received)
     known = {frame.digest for frame in outgoing}
     strange = sum(frame.digest not in known for frame in mine)
-    displaced = _places(outgoing, mine).count(None) - strange
+    displaced = places_of(outgoing, mine).count(None) - strange
     detail = f"{len(mine) - strange} of {len(mine)} opened frames are bit for bit sent ones"
     if displaced:
         detail += f", {displaced} repeated or out of order"
@@ -214,8 +223,8 @@ def frames_delivered(
     who: str, kind: str, sent: Sequence[SentFrame], received: Sequence[ReceivedFrame], *, least: float = 0.95
 ) -> Check:
     """At least the share `least` of the frames that were sent from the first opened one to the last was opened."""
-    outgoing = _of_kind(kind, sent)
-    places = [place for place in _places(outgoing, _of_kind(kind, received)) if place is not None]
+    outgoing = of_kind(kind, sent)
+    places = [place for place in places_of(outgoing, of_kind(kind, received)) if place is not None]
     between = places[-1] - places[0] + 1 if places else 0
     detail = f"{len(places)} of the {between} frames between the first and the last opened one; {len(outgoing)} sent"
     return Check(f"{who}.{kind}.delivered", bool(places) and len(places) >= least * between, detail)

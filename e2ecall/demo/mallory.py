@@ -38,14 +38,23 @@ class Mallory:
                 fresh_identity(rng), rng, Profile(TransportMode.RELAYED, frame_suites=DEFAULT_FRAME_SUITES, name="Bob")
             ),
         }
+        self._now = 0.0
         self.keys: dict[int, FrameKeys] = {}
         self.emoji: dict[int, FourEmoji] = {}
         self._open: dict[tuple[int, str], OpenStream] = {}
         self._seal: dict[tuple[int, str], SealStream] = {}
 
-    def receive(self, seat: int, data: bytes) -> None:
+    def receive(self, seat: int, data: bytes, now: float) -> None:
         """What the member at `seat` believes to post to the other."""
-        self._handle(seat, self.legs[seat].receive(data))
+        self._now = now
+        self._handle(seat, self.legs[seat].receive(data, now))
+        for each, leg in self.legs.items():
+            self._handle(each, leg.handle_timer(now))
+
+    def call(self, now: float) -> None:
+        """Call the one who waits."""
+        self._now = now
+        self.legs[0].call(now)
 
     def rewrite(self, member: int, kind: str, codec: str, data: bytes) -> tuple[bytes, bytes] | None:
         """(the frame in clear, the frame sealed anew for the other member); None where it cannot be opened."""
@@ -63,7 +72,9 @@ class Mallory:
             if isinstance(event, IncomingCall):
                 self._handle(
                     seat,
-                    self.legs[seat].accept(Profile(event.profile.mode, frame_suites=DEFAULT_FRAME_SUITES, name="Bob")),
+                    self.legs[seat].accept(
+                        self._now, Profile(event.profile.mode, frame_suites=DEFAULT_FRAME_SUITES, name="Bob")
+                    ),
                 )
             elif isinstance(event, CallEstablished):
                 self.keys[seat] = event.frame_keys(f"seat {seat}")
@@ -98,8 +109,8 @@ class SplicingMailbox(Mailbox):
             member, owed = joined
             self._present[member.seat] = member
             if member.seat == 1:
-                self._mallory.legs[0].call()
-                return member, owed + self._collect()
+                self._mallory.call(now)
+                return member, owed + self._collect(now)
         return joined
 
     def post(self, member: Member, data: bytes, now: float) -> list[Delivery]:
@@ -107,14 +118,14 @@ class SplicingMailbox(Mailbox):
         refusal = self.admit(member, len(data) + 1, now)
         if refusal is not None:
             return [Delivery(member, refusal)]
-        self._mallory.receive(member.seat, data)
-        return self._collect()
+        self._mallory.receive(member.seat, data, now)
+        return self._collect(now)
 
-    def _collect(self) -> list[Delivery]:
+    def _collect(self, now: float) -> list[Delivery]:
         return [
             Delivery(self._present[seat], Delivered(1 - seat, message))
             for seat, leg in self._mallory.legs.items()
-            for message in leg.messages_to_send()
+            for message in leg.messages_to_send(now)
             if seat in self._present
         ]
 

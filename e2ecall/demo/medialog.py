@@ -13,6 +13,7 @@ from pathlib import Path
 
 import av
 
+from e2ecall.codecs import layout_for
 from e2ecall.demo.output import write_whole
 from e2ecall.demo.settings import Settings
 from e2ecall.errors import E2ECallError, OutputFailed
@@ -34,6 +35,7 @@ class MediaLog:
         codec = settings.codec if settings.source(who).has_video else "opus"
         _make_folder(self._folder)
         self._recorder = Recorder(self._folder / f"received{Recorder.suffix(codec)}", codec)
+        self._is_key = layout_for(codec).is_key
         self._fail = fail
         self._loop = asyncio.get_running_loop()
         self._failed = False
@@ -49,7 +51,10 @@ class MediaLog:
     def on_sealed(self, kind: str, frame: bytes, sealed: bytes) -> None:
         """An encoded frame of ours and what went out for it; in the encoder's thread."""
         index = self._picture if kind == "video" else None
-        self._sent.append({"kind": kind, "index": index, "digest": digest_of(frame), "sealed": digest_of(sealed)})
+        key = kind == "video" and self._is_key(frame)
+        self._sent.append(
+            {"kind": kind, "index": index, "digest": digest_of(frame), "sealed": digest_of(sealed), "key": key}
+        )
 
     def on_opened(self, kind: str, frame: bytes, timestamp: int) -> None:
         """An encoded frame of the other side, opened; in the decoder's thread. A full disk ends the call."""

@@ -1,17 +1,20 @@
-"""Writing results: whole or not at all, one demonstration at a time to a folder."""
+"""Results are written whole or not at all, by one demonstration at a time to a folder; standard output may fail."""
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from e2ecall.errors import OutputFailed
 
-__all__ = ["claimed", "write_whole"]
+__all__ = ["StandardOutput", "caught_signals", "claimed", "write_whole"]
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOCK = ".e2ecall-demo.lock"
 _EARLIER = (
     "contact-sheet.png",
@@ -70,3 +73,44 @@ def _clear(folder: Path) -> None:
     except OSError as error:
         hint = "choose another --out"
         raise OutputFailed(f"cannot clear {folder} of an earlier demo: {error.strerror}", hint=hint) from None
+
+
+class StandardOutput:
+    """Standard output, which may fail: the pipe's reader leaves, the disk behind it is full. Then it is all to end."""
+
+    def __init__(self) -> None:
+        self.error: OutputFailed | None = None
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Remember the first failure instead of raising it."""
+        try:
+            yield
+        except OSError as error:
+            if self.error is None:
+                hint = "what was received is kept; see --out"
+                self.error = OutputFailed(f"cannot write to standard output: {error.strerror}", hint=hint)
+
+    @contextmanager
+    def shown(self, screen: AbstractContextManager[object]) -> Iterator[None]:
+        """The screen while the work lasts; only what the screen itself does is guarded."""
+        with self.guarded():
+            screen.__enter__()
+        try:
+            yield
+        finally:
+            with self.guarded():
+                screen.__exit__(None, None, None)
+
+
+@contextmanager
+def caught_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Set `stop` when this process is interrupted, terminated, or loses its terminal."""
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)

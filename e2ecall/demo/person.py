@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 import os
 import time
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,7 +17,9 @@ from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import candidate_from_sdp
 
 from e2ecall.call.epochs import FrameKeys, Role
-from e2ecall.call.one_to_one import CallEnded, CallEstablished, IncomingCall, MessageRefused, OneToOne, PeerControl
+from e2ecall.call.events import CallEnded, EpochChanged, IncomingCall, MessageRefused, PeerSaid
+from e2ecall.call.messages import Candidate
+from e2ecall.call.one_to_one import CallEstablished, Event, OneToOne
 from e2ecall.crypto.rng import SystemRng
 from e2ecall.demo.child import Child
 from e2ecall.demo.medialog import MediaLog
@@ -32,11 +34,11 @@ from e2ecall.media.rtc import apply_description, close, connection, loopback_onl
 from e2ecall.media.tracks import AudioTrack, VideoTrack, tracks_of
 from e2ecall.media.transform import StreamStats
 from e2ecall.relay.client import RelayClient, connect
+from e2ecall.relay.driver import CallDriver
 from e2ecall.relay.messages import Delivered, Left
 from e2ecall.sas import digits, emoji
 from e2ecall.secret import SecretBytes
 from e2ecall.sframe import CipherSuite
-from e2ecall.wire.control import ControlType
 
 __all__ = ["hold_call"]
 
@@ -47,8 +49,6 @@ STATS_SECONDS = 0.5
 BYE_SECONDS = 5.0
 CLOSE_SECONDS = 5.0
 CANDIDATES = 64
-FIELD_MID = 1
-FIELD_CANDIDATE = 2
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ class Person:
         self._client = client
         self._peer = {"alice": "Bob", "bob": "Alice"}[child.who]
         self._name = child.who.capitalize()
-        self._call: OneToOne | None = None
+        self._driver: CallDriver | None = None
         loop = asyncio.get_running_loop()
         self._incoming: asyncio.Future[IncomingCall] = loop.create_future()
         self._established: asyncio.Future[CallEstablished] = loop.create_future()
@@ -123,16 +123,16 @@ class Person:
                     await asyncio.wait_for(close(self._media.pc), CLOSE_SECONDS)
                 self._tell_stats("final")
             with contextlib.suppress(TransportFailed):
-                if self._call is not None:
-                    self._call.end()
-                await self._post()
+                if self._driver is not None:
+                    self._driver.call.end()
+                    await self._driver.flush()
         finally:
             self._log.save()
 
     # -- the exchange ---------------------------------------------------------------------------------------------
 
     async def _exchange_relayed(self) -> CallEstablished:
-        self._start_exchange(Profile(name=self._name))
+        await self._start_exchange(Profile(name=self._name))
         if self._client.waits:
             await self._until(self._incoming, EXCHANGE_SECONDS, "call")
             await self._accept(Profile(name=self._name))
@@ -142,29 +142,28 @@ class Person:
         media = self._media = self._open_connection()
         if not self._client.waits:
             await media.pc.setLocalDescription(await media.pc.createOffer())
-            self._start_exchange(self._direct_profile(media))
+            await self._start_exchange(self._direct_profile(media))
         else:
-            self._start_exchange(Profile(name=self._name))
+            await self._start_exchange(Profile(name=self._name))
             incoming = await self._until(self._incoming, EXCHANGE_SECONDS, "call")
             await apply_description(media.pc, binding.bind(incoming.profile), "offer")
             await self._accept(self._direct_profile(media))
         return await self._until(self._established, EXCHANGE_SECONDS, "proof")
 
-    def _start_exchange(self, profile: Profile) -> None:
+    async def _start_exchange(self, profile: Profile) -> None:
         """Listen; and call, unless this side was first in the room."""
         rng = SystemRng()
-        self._call = OneToOne(fresh_identity(rng), rng, profile)
+        call = OneToOne(fresh_identity(rng), rng, profile)
+        driver = self._driver = CallDriver(call, self._client.post, self._handle)
         if not self._client.waits:
             with self._exchange_clock():
-                self._call.call()
-        self._tasks.append(asyncio.create_task(self._listen(self._call)))
+                call.call(driver.now)
+        self._tasks += [asyncio.create_task(self._listen(driver)), asyncio.create_task(self._keep_time(driver))]
 
     async def _accept(self, profile: Profile) -> None:
-        assert self._call is not None
+        assert self._driver is not None
         with self._exchange_clock():
-            events = self._call.accept(profile)
-        self._handle(events)
-        await self._post()
+            await self._driver.accept(profile)
 
     @contextlib.contextmanager
     def _exchange_clock(self) -> Iterator[None]:
@@ -176,49 +175,53 @@ class Person:
         sdp, _ = binding.without_candidates(media.pc.localDescription.sdp)
         return Profile(TransportMode.DIRECT, binding.fingerprints(sdp), sdp, name=self._name)
 
-    async def _listen(self, call: OneToOne) -> None:
+    async def _listen(self, driver: CallDriver) -> None:
         """Everything the relay brings, until the connection to it ends."""
         try:
-            await self._post()
+            await driver.flush()
             async for event in self._client.events():
                 if isinstance(event, Delivered):
                     with self._exchange_clock():
-                        events = call.receive(event.data)
-                    self._handle(events)
-                    await self._post()
+                        await driver.receive(event.data)
                 elif isinstance(event, Left) and not self._over.is_set():
                     self._fail(TransportFailed(f"{self._peer} is gone", hint="the other process ended or was killed"))
         except E2ECallError as error:
             if not self._over.is_set():
                 self._fail(error)
 
-    def _handle(self, events: Sequence[object]) -> None:
-        for event in events:
-            if isinstance(event, IncomingCall) and not self._incoming.done():
-                self._child.tell("ringing", name=event.profile.shown_name)
-                self._incoming.set_result(event)
-            elif isinstance(event, CallEstablished) and not self._established.done():
-                self._established.set_result(event)
-            elif isinstance(event, PeerControl) and event.message.type == ControlType.CANDIDATE:
-                self._offer_candidate(event.message.fields.get(FIELD_CANDIDATE, b"").decode("ascii", "replace"))
-            elif isinstance(event, MessageRefused):
-                self._child.tell("refused", reason=str(event.error))
-                if event.fatal:
-                    self._fail(event.error)
-            elif isinstance(event, CallEnded):
-                self._over.set()
-                if not event.authenticated:
-                    self._fail(TransportFailed(event.reason))
+    async def _keep_time(self, driver: CallDriver) -> None:
+        """Repetitions, heartbeats, rekeys."""
+        try:
+            await driver.run()
+        except E2ECallError as error:
+            if not self._over.is_set():
+                self._fail(error)
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, IncomingCall) and not self._incoming.done():
+            self._child.tell("ringing", name=event.profile.shown_name)
+            self._incoming.set_result(event)
+        elif isinstance(event, CallEstablished) and not self._established.done():
+            self._established.set_result(event)
+        elif isinstance(event, PeerSaid) and isinstance(event.message, Candidate):
+            self._offer_candidate(event.message.line)
+        elif isinstance(event, EpochChanged) and self._media is not None:
+            self._media.guard.ask_key_frames()
+            self._child.tell("rekeyed", epoch=event.epoch)
+        elif isinstance(event, MessageRefused):
+            self._child.tell("refused", reason=str(event.error))
+            if event.fatal:
+                self._fail(event.error)
+        elif isinstance(event, CallEnded):
+            self._over.set()
+            if not event.authenticated:
+                self._fail(TransportFailed(event.message))
 
     def _offer_candidate(self, line: str) -> None:
         try:
             self._candidates.put_nowait(line)
         except asyncio.QueueFull:
             self._fail(PeerMisbehaved("more candidates than any host has addresses"))
-
-    async def _post(self) -> None:
-        for message in self._call.messages_to_send() if self._call is not None else ():
-            await self._client.post(message)
 
     def _begin(self, established: CallEstablished) -> None:
         self._began, self._cpu_before = time.monotonic(), time.process_time()
@@ -273,18 +276,17 @@ class Person:
         await apply_description(media.pc, answer, "answer")
 
     async def _connect_direct(self, established: CallEstablished, keys: FrameKeys) -> None:
-        media, call = self._media, self._call
+        media, driver = self._media, self._driver
         assert media is not None
-        assert call is not None
+        assert driver is not None
         media.guard.install(keys)
         if established.role is Role.CALLER:
             await apply_description(media.pc, binding.bind(established.result.peer_profile), "answer")
         _, own = binding.without_candidates(media.pc.localDescription.sdp)
         mid = media.pc.getTransceivers()[0].mid or "0"
         for candidate in (*own, ""):
-            fields = {FIELD_MID: mid.encode(), FIELD_CANDIDATE: candidate.encode()}
-            call.send_control(ControlType.CANDIDATE, fields)
-        await self._post()
+            driver.call.send(Candidate(mid, candidate))
+        await driver.flush()
         await self._until(self._take_candidates(media.pc, mid), CONNECT_SECONDS, "end of candidates")
 
     async def _take_candidates(self, pc: RTCPeerConnection, mid: str) -> None:
@@ -333,9 +335,9 @@ class Person:
         self._raise_failure()
         if role is Role.CALLER:
             self._over.set()
-            assert self._call is not None
-            self._call.end()
-            await self._post()
+            assert self._driver is not None
+            self._driver.call.end()
+            await self._driver.flush()
         else:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._over.wait(), BYE_SECONDS)

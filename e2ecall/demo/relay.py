@@ -15,6 +15,7 @@ import av
 import numpy as np
 
 from e2ecall.demo.child import Child
+from e2ecall.demo.faults import Faults
 from e2ecall.demo.mallory import Mallory, SplicingMailbox
 from e2ecall.demo.medialog import digest_of
 from e2ecall.demo.settings import Attack
@@ -67,7 +68,9 @@ class Curious:
 async def run_relay(child: Child) -> None:
     """Serve until told to stop; in between, look at what passed."""
     curious, mallory = Curious(), Mallory()
-    attacked = child.settings.attack is Attack.MITM
+    attack = child.settings.attack
+    attacked = attack is Attack.MITM
+    faults = Faults(attack) if attack.on_frames else None
 
     def rewrite(member: int, kind: str, codec: str, data: bytes) -> bytes | None:
         opened = mallory.rewrite(member, kind, codec, data)
@@ -79,6 +82,10 @@ async def run_relay(child: Child) -> None:
 
     def hop(room: str) -> Hop:
         del room
+        if faults is not None:
+            spoiling = Hop(tap=curious.tap, rewrite=faults.rewrite)
+            faults.slip = spoiling.slip
+            return spoiling
         return Hop(rewrite=rewrite) if attacked else Hop(tap=curious.tap)
 
     mailbox = SplicingMailbox(mallory) if attacked else None
@@ -86,7 +93,7 @@ async def run_relay(child: Child) -> None:
         async with await serve(create_app(hop_factory=hop, mailbox=mailbox), port=child.settings.port) as server:
             holds = "holds a key for each of the two" if attacked else "holds no keys"
             child.tell("listening", url=server.url, port=server.port, pid=os.getpid(), holds=holds)
-            report = asyncio.create_task(_report(child, curious))
+            report = asyncio.create_task(_report(child, curious, faults))
             try:
                 await _obey(child, curious)
             finally:
@@ -95,6 +102,8 @@ async def run_relay(child: Child) -> None:
         "summary",
         emoji={seat: [each.char for each in four] for seat, four in mallory.emoji.items()} if attacked else {},
         forwarded=_forwarded(curious),
+        injected=_injected(faults),
+        taken=[] if faults is None else faults.taken,
     )
 
 
@@ -110,15 +119,23 @@ async def _obey(child: Child, curious: Curious) -> None:
     stop.cancel()
 
 
-async def _report(child: Child, curious: Curious) -> None:
+async def _report(child: Child, curious: Curious, faults: Faults | None) -> None:
     while True:
         await asyncio.sleep(0.5)
-        child.tell("forwarding", frames=_forwarded(curious), cpu=sum(os.times()[:2]))
+        child.tell("forwarding", frames=_forwarded(curious), injected=_injected(faults), cpu=sum(os.times()[:2]))
 
 
 def _forwarded(curious: Curious) -> dict[str, int]:
     names = {seat: who for who, seat in SEATS.items()}
     return {f"{names[seat]} {kind}": kept.forwarded for (seat, kind), kept in curious.streams.items()}
+
+
+def _injected(faults: Faults | None) -> list[dict[str, object]]:
+    names = {seat: who for who, seat in SEATS.items()}
+    return [
+        {"side": names[to], "kind": kind, "fault": fault, "count": count}
+        for (to, kind, fault), count in sorted(faults.injected.items() if faults is not None else ())
+    ]
 
 
 def _look(child: Child, curious: Curious, command: dict[str, object]) -> None:

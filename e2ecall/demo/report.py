@@ -8,6 +8,9 @@
     timing_ms   {name: milliseconds}, null where it did not come to that
     cpu         {name: seconds, or share of a process's CPU time where the name ends in `_share`}
     checks      [{id, ok, detail}]
+    designs     of an attack on the exchange, where there are no streams: [{design, rule, clauses, tries, matches,
+                seconds, compared, alice, bob, names, refused {reason: n}, read}], "weak" and "real"
+    faults      of an attack on frames: [{side, kind, fault, injected, caught, reasons {reason: n}}], by the receiver
 
 Readers ignore members that they do not know. A member named here keeps its name and meaning within schema 1.
 """
@@ -16,14 +19,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from e2ecall.demo.checks import Check
 from e2ecall.demo.output import write_whole
 
-__all__ = ["SCHEMA", "Report", "Sas", "StreamRow", "stream_rows", "write_report"]
+__all__ = ["SCHEMA", "DesignRow", "FaultRow", "Report", "Sas", "StreamRow", "stream_rows", "write_report"]
 
 SCHEMA = "e2ecall/report/1"
 
@@ -65,6 +68,40 @@ class StreamRow:
         return sum(self.rejected.values())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesignRow:
+    """How one design withstood: `rule` says what it leaves out or does, `alice` and `bob` are the last try's emoji."""
+
+    design: str
+    rule: str
+    clauses: Sequence[str]
+    tries: int
+    matches: int
+    seconds: float
+    compared: int
+    alice: Sequence[str]
+    bob: Sequence[str]
+    alice_names: Sequence[str]
+    bob_names: Sequence[str]
+    refused: Mapping[str, int]
+    read: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRow:
+    """What the relay did to the frames of one kind on their way to `side`, and what became of it there.
+
+    `caught` counts the faults that were noticed: frames rejected for one of `reasons`, or, of dropped ones, gaps.
+    """
+
+    side: str
+    kind: str
+    fault: str
+    injected: int
+    caught: int
+    reasons: Mapping[str, int]
+
+
 def stream_rows(side: str, sent: Sequence[Mapping[str, Any]], received: Sequence[Mapping[str, Any]]) -> list[StreamRow]:
     """A side's rows, audio first, from the `StreamStats` of its two directions as plain mappings."""
     rows = []
@@ -94,7 +131,7 @@ def stream_rows(side: str, sent: Sequence[Mapping[str, Any]], received: Sequence
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything that `report.json` and `report.html` say. `attack` is "none", "mitm" or "wrong-key".
+    """Everything that `report.json` and `report.html` say. `attack` is a value of `Attack`.
 
     `forwarded` counts the frames that the relay passed on; `files` are paths relative to the report, by what they are.
     """
@@ -117,6 +154,8 @@ class Report:
     checks: Sequence[Check] = ()
     forwarded: Mapping[str, int] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    designs: Sequence[DesignRow] = ()
+    faults: Sequence[FaultRow] = ()
 
     @property
     def passed(self) -> bool:
@@ -150,6 +189,8 @@ class Report:
             "checks": [{"id": check.id, "ok": check.ok, "detail": check.detail} for check in self.checks],
             "forwarded": dict(self.forwarded),
             "files": dict(self.files),
+            "designs": [_design(row) for row in self.designs],
+            "faults": [asdict(row) | {"reasons": dict(row.reasons)} for row in self.faults],
         }
 
 
@@ -167,6 +208,12 @@ def _stream(row: StreamRow) -> dict[str, Any]:
         "sealing_seconds": round(row.sealing_seconds, 6),
         "opening_seconds": round(row.opening_seconds, 6),
     }
+
+
+def _design(row: DesignRow) -> dict[str, Any]:
+    names = {"alice": list(row.alice_names), "bob": list(row.bob_names)}
+    members = {name: value for name, value in asdict(row).items() if not name.endswith("_names")}
+    return members | {"clauses": list(row.clauses), "seconds": round(row.seconds, 3), "names": names}
 
 
 def write_report(path: Path, report: Report) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 
 from e2ecall.demo.checks import Check
 from e2ecall.demo.output import write_whole
-from e2ecall.demo.report import Report, StreamRow
+from e2ecall.demo.page import checks_section, columns, emoji_card, items, page, section, table
+from e2ecall.demo.report import FaultRow, Report, StreamRow
 
 __all__ = ["headline", "render", "story", "write_html"]
 
@@ -27,6 +27,14 @@ _CHECKS = {
     "pictures": "The pictures look like the sent ones",
     "tone": "The tone is the tone",
     "rejected": "Nothing was rejected",
+    "gaps": "What is missing, the relay took",
+    "heals": "The picture becomes whole again",
+    "tampered": "Every changed frame was rejected",
+    "replayed": "Every repeated frame was rejected",
+    "dropped": "Every frame kept back left a gap",
+    "misplaced": "Every frame on another track was rejected",
+    "returned": "Every frame sent back was rejected",
+    "faults": "There was something to catch",
     "nothing-opened": "Nothing was opened",
     "relay.video": "The relay's pictures",
     "relay.audio": "The relay's sound",
@@ -40,6 +48,12 @@ _REASONS = {
     "too-old": "a frame too old to tell whether it was taken before",
     "authentication": "the seal does not fit: changed on the way, or another key",
     "exhausted": "the key has no counter left",
+}
+_SPOILT = {
+    "tamper": "changed a bit in some of the sealed frames",
+    "replay": "sent some of the sealed frames once more",
+    "drop": "kept some of the sealed frames back",
+    "swap-streams": "put some sealed frames on another track, and sent some back to where they came from",
 }
 _FIGURES = {
     "exchange": "Key exchange, from joining to agreed keys",
@@ -63,6 +77,8 @@ def headline(report: Report) -> tuple[bool, str]:
         return False, "Somebody stood in the middle, and the emoji show it."
     if report.attack == "wrong-key":
         return False, "Nothing was shown: the two did not hold the same key."
+    if report.attack in _SPOILT and report.exit == 0:
+        return True, f"The relay {_SPOILT[report.attack]}. All of it was noticed."
     if report.exit == 0 and report.passed and report.sas.equal:
         between = (
             "the relay between them could read nothing" if report.path == "relayed" else "no relay was between them"
@@ -90,6 +106,7 @@ def story(report: Report) -> list[str]:
         steps.append(f"Out of the exchange each side computed its emoji. They show {same}.")
     steps += [_sealed_sentence(report, side) for side in ("alice", "bob") if _rows(report, side)]
     steps.append(_relay_sentence(report))
+    steps += [_fault_sentence(report)] if report.faults else []
     if report.attack == "mitm":
         steps.append(MITM_SENTENCE)
     if report.attack == "wrong-key":
@@ -112,6 +129,13 @@ def _sealed_sentence(report: Report, side: str) -> str:
     kinds = {row.kind for row in _rows(report, side)}
     what = "picture and sound" if len(kinds) == 2 else "picture" if "video" in kinds else "sound"
     return f"{name} sealed {sealed:,} frames of {what}, one by one; {other} opened {opened:,}{refused}."
+
+
+def _fault_sentence(report: Report) -> str:
+    injected, caught = sum(row.injected for row in report.faults), sum(row.caught for row in report.faults)
+    did = _SPOILT.get(report.attack, "spoilt some of the sealed frames")
+    how = "noticed as gaps" if report.attack == "drop" else "rejected with their reasons"
+    return f"It {did}. That makes {injected:,} frames spoilt, and {caught:,} {how}."
 
 
 def _relay_sentence(report: Report) -> str:
@@ -142,53 +166,25 @@ def render(report: Report, sheet_png: bytes | None = None, posters: Mapping[str,
         f'<header class="state{"" if good else " bad"}"><p>e2ecall demonstration · {escape(about)}</p>'
         f"<h1>{escape(news)}</h1><p>{escape(report.reason)} · exit status {report.exit}</p></header>",
         _emoji_section(report),
-        _section("What happened", f'<ol class="story">{_items(story(report))}</ol>'),
+        section("What happened", f'<ol class="story">{items(story(report))}</ol>'),
         _sheet_section(sheet_png),
         _players(report.files, posters or {}),
-        _checks_section(report.checks),
+        checks_section(report.checks, _check_name),
         _streams_section(report.streams),
         _rejected_section(report.streams),
-        _columns(_figures("Times", report.timing_ms, " ms") + _figures("Processor", report.cpu, " s")),
-        _columns(_meaning(report)),
+        _faults_section(report.faults),
+        columns(_figures("Times", report.timing_ms, " ms") + _figures("Processor", report.cpu, " s")),
+        columns(_meaning(report)),
         f"<footer>e2ecall {escape(report.version)}. Not externally audited. The same for programs: "
         f"<code>report.json</code>, schema <code>e2ecall/report/1</code>.</footer>",
     ]
-    style = files("e2ecall.demo").joinpath("report.css").read_text("utf-8")
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>e2ecall: {escape(news)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(part for part in parts if part)
-        + "\n</main>\n</body>\n</html>\n"
-    )
-
-
-def _section(title: str, body: str, *, css: str = "") -> str:
-    return f"<section{f' class={chr(34)}{css}{chr(34)}' if css else ''}><h2>{escape(title)}</h2>{body}</section>"
-
-
-def _columns(sections: str) -> str:
-    return f'<div class="columns">{sections}</div>' if sections else ""
-
-
-def _table(rows: Sequence[str], head: str = "") -> str:
-    top = f"<thead><tr>{head}</tr></thead>" if head else ""
-    return f'<div class="wide"><table>{top}<tbody>{"".join(rows)}</tbody></table></div>'
-
-
-def _items(sentences: Sequence[str]) -> str:
-    return "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return page(news, parts)
 
 
 def _emoji_section(report: Report) -> str:
     sas = report.sas
     if not sas.alice and not sas.bob:
         return ""
-
-    def card(name: str, chars: Sequence[str], names: Sequence[str]) -> str:
-        words = [*names, *[""] * (len(chars) - len(names))]
-        cells = "".join(f"<li><span>{escape(c)}</span>{escape(w)}</li>" for c, w in zip(chars, words, strict=False))
-        return f"<div><h3>{name} sees</h3><ol>{cells}</ol></div>"
 
     sign = (
         '<div class="sign good" title="the same">=</div>'
@@ -205,8 +201,8 @@ def _emoji_section(report: Report) -> str:
         if report.verified
         else "In this demonstration a program compared them; nothing is called verified."
     )
-    body = card("Alice", sas.alice, sas.alice_names) + sign + card("Bob", sas.bob, sas.bob_names)
-    return _section("Four emoji", f'<div class="emoji">{body}</div><p class="after">{words} {claim}</p>')
+    body = emoji_card("Alice", sas.alice, sas.alice_names) + sign + emoji_card("Bob", sas.bob, sas.bob_names)
+    return section("Four emoji", f'<div class="emoji">{body}</div><p class="after">{words} {claim}</p>')
 
 
 def _sheet_section(png: bytes | None) -> str:
@@ -215,7 +211,7 @@ def _sheet_section(png: bytes | None) -> str:
     data = base64.b64encode(png).decode("ascii")
     image = f'<img alt="Contact sheet: sent, what the relay gets, received" src="data:image/png;base64,{data}">'
     caption = "Each column is one moment: as it was sent, as far as the relay can decode it, and as it was received."
-    return _section(
+    return section(
         "Three views of one call",
         f'<figure class="sheet"><div>{image}</div><figcaption>{caption}</figcaption></figure>',
     )
@@ -234,7 +230,7 @@ def _players(paths: Mapping[str, str], posters: Mapping[str, bytes]) -> str:
             link = f'<a href="{escape(path)}">{escape(path)}</a>'
             name = escape(_FILES.get(what, what))
             cells.append(f"<figure>{player}<figcaption>{name}: {link}</figcaption></figure>")
-    return _section("Recorded", f'<div class="players">{"".join(cells)}</div>') if cells else ""
+    return section("Recorded", f'<div class="players">{"".join(cells)}</div>') if cells else ""
 
 
 def _check_name(check: Check) -> str:
@@ -242,27 +238,6 @@ def _check_name(check: Check) -> str:
     name = _CHECKS.get(check.id) or _CHECKS.get(check.id.rpartition(".")[2]) or check.id
     kind = {"video": ", picture", "audio": ", sound"}.get(what.partition(".")[0], "")
     return f"{who.capitalize()}{kind}: {name[0].lower()}{name[1:]}" if who in {"alice", "bob"} else name
-
-
-def _all_hold(count: int) -> str:
-    return f"All {count} self-checks hold" if count > 1 else "The self-check holds"
-
-
-def _checks_section(checks: Sequence[Check]) -> str:
-    if not checks:
-        return ""
-    rows = "".join(
-        f'<li><span class="{"ok" if check.ok else "no"}" title="{"holds" if check.ok else "does not hold"}">'
-        f"{'✓' if check.ok else '✗'}</span><span>{escape(_check_name(check))}</span>"
-        f'<span class="detail">{escape(check.detail)}</span></li>'
-        for check in checks
-    )
-    failed = sum(not check.ok for check in checks)
-    fail = "does" if failed == 1 else "do"
-    note = f"{failed} of {len(checks)} self-checks {fail} not hold" if failed else _all_hold(len(checks))
-    return _section(
-        "Self-checks", f'<p class="{"bad" if failed else "good"}-note">{note}.</p><ul class="checks">{rows}</ul>'
-    )
 
 
 def _streams_section(streams: Sequence[StreamRow]) -> str:
@@ -273,7 +248,7 @@ def _streams_section(streams: Sequence[StreamRow]) -> str:
         counts = [f"{row.sealed:,}", f"{row.bytes / 1e6:.2f}", f"{row.opened:,}", f"{row.rejected_total:,}"]
         cells = [row.side.capitalize(), row.kind, codec, kid, *counts]
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
-    return _section("Streams", _table(rows, "".join(f"<th>{name}</th>" for name in names))) if rows else ""
+    return section("Streams", table(rows, "".join(f"<th>{name}</th>" for name in names))) if rows else ""
 
 
 def _rejected_section(streams: Sequence[StreamRow]) -> str:
@@ -285,7 +260,17 @@ def _rejected_section(streams: Sequence[StreamRow]) -> str:
         if count
     ]
     head = '<th>At</th><th class="left">Reason</th><th>Frames</th><th class="left">Which means</th>'
-    return _section("Rejected frames", _table(rows, head)) if rows else ""
+    return section("Rejected frames", table(rows, head)) if rows else ""
+
+
+def _faults_section(faults: Sequence[FaultRow]) -> str:
+    rows = [
+        f'<tr><td>{escape(row.side.capitalize())}, {escape(row.kind)}</td><td class="left">{escape(row.fault)}</td>'
+        f"<td>{row.injected:,}</td><td>{row.caught:,}</td></tr>"
+        for row in faults
+    ]
+    head = '<th>On the way to</th><th class="left">What the relay did</th><th>Frames</th><th>Noticed</th>'
+    return section("Faults", table(rows, head)) if rows else ""
 
 
 def _figures(title: str, figures: Mapping[str, float | None], unit: str) -> str:
@@ -293,7 +278,7 @@ def _figures(title: str, figures: Mapping[str, float | None], unit: str) -> str:
         f"<tr><td>{escape(_FIGURES.get(name, name.replace('_', ' ')))}</td><td>{_figure(name, value, unit)}</td></tr>"
         for name, value in figures.items()
     ]
-    return _section(title, _table(rows)) if rows else ""
+    return section(title, table(rows)) if rows else ""
 
 
 def _figure(name: str, value: float | None, unit: str) -> str:
@@ -322,6 +307,11 @@ def _meaning(report: Report) -> str:
             "Without comparing, a relay in the middle sees and hears everything, and the call works all the same.",
             "It cannot make the emoji equal: it would have to guess before it may look, 1 in 12 billion an attempt.",
         ]
+    elif report.attack in _SPOILT:
+        proves = [
+            "Whoever forwards sealed frames can lose them, but not change, repeat or exchange them unnoticed.",
+            "A refused frame costs a moment of picture or sound, not the call, and its reason is counted.",
+        ]
     else:
         proves = ["A side with another key shows nothing, plays nothing, and says why for every frame."]
     open_ = [
@@ -330,8 +320,8 @@ def _meaning(report: Report) -> str:
         "A relay still sees who talks to whom, when, how much, and which frames are key frames.",
         "This is one call on one machine, not an audit. e2ecall has not been audited by anybody outside.",
     ]
-    return _section("What this shows", f"<ul>{_items(proves)}</ul>", css="plain") + _section(
-        "What it does not show", f"<ul>{_items(open_)}</ul>", css="plain"
+    return section("What this shows", f"<ul>{items(proves)}</ul>", css="plain") + section(
+        "What it does not show", f"<ul>{items(open_)}</ul>", css="plain"
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
-from typing import Protocol, TextIO
+from collections.abc import Callable, Sequence
+from typing import Protocol, Self, TextIO
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -20,7 +20,7 @@ from e2ecall.demo.conductor import Happening
 from e2ecall.demo.settings import Attack, Settings
 from e2ecall.demo.state import CallState, PersonState, StreamLine, describe
 
-__all__ = ["JsonScreen", "LiveScreen", "PlainScreen", "Screen", "make_screen", "takes_unicode"]
+__all__ = ["JsonScreen", "LiveScreen", "PlainLines", "PlainScreen", "Screen", "make_screen", "takes_unicode"]
 
 
 class Screen(Protocol):
@@ -45,15 +45,6 @@ def takes_unicode(stream: TextIO) -> bool:
     return "utf" in (stream.encoding or "").lower() and "utf" in locale.lower()
 
 
-def make_screen(settings: Settings, *, as_json: bool) -> Screen:
-    """The screen for this standard output."""
-    if as_json:
-        return JsonScreen()
-    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
-        return LiveScreen(settings)
-    return PlainScreen(settings)
-
-
 class JsonScreen:
     """Every happening as one JSON line; people read none of it."""
 
@@ -72,18 +63,30 @@ class JsonScreen:
         """Nothing: programs read the report."""
 
 
-class PlainScreen:
+class PlainLines:
+    """Lines in what standard output can write."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        sys.stdout.flush()
+
+    def say(self, lines: Sequence[str]) -> None:
+        """The lines, in what this output can write."""
+        encoding = sys.stdout.encoding or "ascii"
+        for line in lines:
+            text = line if takes_unicode(sys.stdout) else line.encode("ascii", "ignore").decode()
+            sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stdout.flush()
+
+
+class PlainScreen(PlainLines):
     """One line a happening, and one a few seconds for the counts."""
 
     def __init__(self, settings: Settings) -> None:
         self._state = CallState(settings)
         self._told = 0.0
-
-    def __enter__(self) -> PlainScreen:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        sys.stdout.flush()
 
     def tell(self, happening: Happening) -> None:
         """A line, if it is worth one."""
@@ -94,16 +97,10 @@ class PlainScreen:
             self._told = happening["elapsed"]
             bob = self._state.people["bob"]
             sealed, opened = sum(s.frames for s in bob.sent), sum(s.frames for s in bob.received)
-            rejected = sum(bob.rejected.values())
-            self.say([f"{self._told:.0f} s: Bob sealed {sealed} frames, opened {opened}, rejected {rejected}"])
-
-    def say(self, lines: Sequence[str]) -> None:
-        """The lines, in what this output can write."""
-        encoding = sys.stdout.encoding or "ascii"
-        for line in lines:
-            text = line if takes_unicode(sys.stdout) else line.encode("ascii", "ignore").decode()
-            sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-        sys.stdout.flush()
+            reasons = ", ".join(f"{count} {reason}" for reason, count in bob.rejected.items())
+            spoilt = f"; the relay: {self._state.spoilt}" if self._state.spoilt else ""
+            rejected = f"rejected {sum(bob.rejected.values())}" + (f" ({reasons})" if reasons else "")
+            self.say([f"{self._told:.0f} s: Bob sealed {sealed} frames, opened {opened}, {rejected}{spoilt}"])
 
 
 class LiveScreen:
@@ -150,6 +147,7 @@ class LiveScreen:
             Text("relay", style="bold"),
             Text(f"ends DTLS, {self._state.relay_holds or 'holds no keys'}", style="dim"),
             Text(self._state.relay),
+            *([Text(self._state.spoilt, style="bold red")] if self._state.spoilt else []),
         )
         table.add_row(
             Panel(self._person("Alice", alice), box=shown),
@@ -201,3 +199,18 @@ def _reasons(line: StreamLine | None) -> str:
 
 def _size(count: int) -> str:
     return f"{count / 1000:.0f} kB" if count < 1_000_000 else f"{count / 1_000_000:.2f} MB"
+
+
+def make_screen(
+    settings: Settings,
+    *,
+    as_json: bool,
+    live: Callable[[Settings], Screen] = LiveScreen,
+    plain: Callable[[Settings], Screen] = PlainScreen,
+) -> Screen:
+    """The screen for this standard output: `live` on a terminal, `plain` lines elsewhere, or JSON."""
+    if as_json:
+        return JsonScreen()
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        return live(settings)
+    return plain(settings)

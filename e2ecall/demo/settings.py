@@ -7,14 +7,19 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from e2ecall.audit.attacks import CASES
 from e2ecall.errors import MediaUnavailable
 from e2ecall.media.files import open_clip, require_codec
 from e2ecall.media.testcard import ALICE, BOB, TestCard
 from e2ecall.media.tracks import BuiltInClip, Source
 
-__all__ = ["FPS", "Attack", "Settings"]
+__all__ = ["CALL_SECONDS", "EXCHANGE_SECONDS", "FPS", "Attack", "Settings"]
 
 FPS = 30
+CALL_SECONDS = 10.0
+"""How long a call lasts, if nobody says how long."""
+EXCHANGE_SECONDS = 3.0
+"""How long at least the real exchange is attacked, if nobody says how long."""
 
 
 class Attack(StrEnum):
@@ -23,6 +28,28 @@ class Attack(StrEnum):
     NONE = "none"
     MITM = "mitm"
     WRONG_KEY = "wrong-key"
+    # The relay does this to some of the sealed frames that it forwards.
+    TAMPER = "tamper"
+    REPLAY = "replay"
+    DROP = "drop"
+    SWAP_STREAMS = "swap-streams"
+    # Attacks on the exchange alone, with a weak design beside it: the names of `e2ecall.audit.attacks`.
+    NO_COMMIT = "no-commit"
+    COPIED_COMMITMENT = "copied-commitment"
+    LATE_CIPHERTEXT = "late-ciphertext"
+    REFLECTED_IDENTITY = "reflected-identity"
+    TWO_OPENINGS = "two-openings"
+    HALF_OPEN = "half-open"
+
+    @property
+    def on_frames(self) -> bool:
+        """Whether the relay spoils sealed frames on their way."""
+        return self in {Attack.TAMPER, Attack.REPLAY, Attack.DROP, Attack.SWAP_STREAMS}
+
+    @property
+    def on_exchange(self) -> bool:
+        """Whether the exchange is attacked, without any media."""
+        return self in CASES
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +57,7 @@ class Settings:
     """One demonstration. `size` None: the file's own; `duration` in seconds; paths as given by the user."""
 
     out: str
-    duration: float = 10.0
+    duration: float = CALL_SECONDS
     size: tuple[int, int] | None = None
     codec: str = "vp8"
     path: str = "relayed"

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from e2ecall import __version__
 from e2ecall.demo.checks import Check
 from e2ecall.demo.conductor import PEOPLE, Conductor, Happening
-from e2ecall.demo.output import claimed
+from e2ecall.demo.output import StandardOutput, caught_signals, claimed
 from e2ecall.demo.report import Report, Sas, stream_rows, write_report
 from e2ecall.demo.report_html import write_html
 from e2ecall.demo.screen import Screen, make_screen
 from e2ecall.demo.settings import Attack, Settings
+from e2ecall.demo.siege_show import run_siege
 from e2ecall.demo.verdict import Evidence, Judgement, collect, judge
 from e2ecall.errors import (
     E2ECallError,
@@ -28,7 +26,6 @@ from e2ecall.errors import (
 
 __all__ = ["run_demo"]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WHY_EMOJI = (
     "The relay ran one exchange with each of you and read everything; what gives it away is that the two of you see "
     "different emoji. Comparing four emoji is all that stands between its clear row and the sealed one."
@@ -46,8 +43,10 @@ class _Outcome:
 
 def run_demo(settings: Settings, *, as_json: bool) -> ExitStatus:
     """Hold the call and judge it. Raises what went wrong after everything that there is has been written down."""
+    if settings.attack.on_exchange:
+        return run_siege(settings, as_json=as_json)
     settings.check()
-    output = _Output()
+    output = StandardOutput()
     screen = make_screen(settings, as_json=as_json)
     with claimed(settings.folder), output.shown(screen):
         outcome, lines = asyncio.run(_perform(settings, screen, output))
@@ -58,35 +57,7 @@ def run_demo(settings: Settings, *, as_json: bool) -> ExitStatus:
     return outcome.status
 
 
-class _Output:
-    """Standard output, which may fail: the pipe's reader leaves, the disk behind it is full. The call then ends."""
-
-    def __init__(self) -> None:
-        self.error: OutputFailed | None = None
-
-    @contextmanager
-    def guarded(self) -> Iterator[None]:
-        """Remember the first failure instead of raising it."""
-        try:
-            yield
-        except OSError as error:
-            if self.error is None:
-                hint = "what was received is kept; see --out"
-                self.error = OutputFailed(f"cannot write to standard output: {error.strerror}", hint=hint)
-
-    @contextmanager
-    def shown(self, screen: Screen) -> Iterator[None]:
-        """The screen while the call lasts; only what the screen itself does is guarded."""
-        with self.guarded():
-            screen.__enter__()
-        try:
-            yield
-        finally:
-            with self.guarded():
-                screen.__exit__(None, None, None)
-
-
-async def _perform(settings: Settings, screen: Screen, output: _Output) -> tuple[_Outcome, list[str]]:
+async def _perform(settings: Settings, screen: Screen, output: StandardOutput) -> tuple[_Outcome, list[str]]:
     def tell(happening: Happening) -> None:
         if output.error is None:
             with output.guarded():
@@ -95,21 +66,17 @@ async def _perform(settings: Settings, screen: Screen, output: _Output) -> tuple
             conductor.stop.set()
 
     conductor = Conductor(settings, tell)
-    loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, conductor.stop.set)
-    try:
-        error = await conductor.run()
-        evidence = await collect(conductor)
-    finally:
-        await conductor.close()
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
+    with caught_signals(conductor.stop):
+        try:
+            error = await conductor.run()
+            evidence = await collect(conductor)
+        finally:
+            await conductor.close()
     try:
         judgement = await asyncio.to_thread(_judged, evidence, conductor, error)
     except OutputFailed as failed:
         judgement, error = Judgement([], None), error or failed
-    outcome = _outcome(settings, judgement.checks, output.error or error, interrupted=conductor.stop.is_set())
+    outcome = _outcome(settings, judgement, output.error or error, interrupted=conductor.stop.is_set())
     report = _report(conductor, judgement, outcome)
     try:
         _write_down(settings, report, judgement)
@@ -130,7 +97,8 @@ def _judged(evidence: Evidence, conductor: Conductor, error: E2ECallError | None
         return Judgement([Check("recording", ok=False, detail=detail)], None)
 
 
-def _outcome(settings: Settings, checks: Sequence[Check], error: E2ECallError | None, *, interrupted: bool) -> _Outcome:
+def _outcome(settings: Settings, judgement: Judgement, error: E2ECallError | None, *, interrupted: bool) -> _Outcome:
+    checks, faults = judgement.checks, judgement.faults
     if interrupted and not isinstance(error, OutputFailed):
         return _Outcome(ExitStatus.INTERRUPTED, "interrupted; what there was is kept")
     if error is not None:
@@ -148,6 +116,13 @@ def _outcome(settings: Settings, checks: Sequence[Check], error: E2ECallError | 
         reason = "nothing decodes: the other side seals with another key (authentication)"
         hint = "the exchange and its emoji are right; the key that Bob used was not the one agreed on"
         return _Outcome(ExitStatus.PEER, reason, PeerMisbehaved(reason, hint=hint))
+    if settings.attack.on_frames:
+        injected = sum(row.injected for row in faults)
+        noticed = "left a gap" if settings.attack is Attack.DROP else "was rejected with its reason"
+        reason = (
+            f"the relay spoilt {injected} frames; every one {noticed}, nothing false was shown, and the call went on"
+        )
+        return _Outcome(ExitStatus.OK, reason)
     return _Outcome(ExitStatus.OK, "the call was sealed from end to end, and what arrived is what was sent")
 
 
@@ -193,6 +168,7 @@ def _report(conductor: Conductor, judgement: Judgement, outcome: _Outcome) -> Re
         checks=judgement.checks,
         forwarded=(conductor.said("relay", "summary") or {}).get("forwarded", {}),
         files=_files(settings, judgement),
+        faults=judgement.faults,
     )
 
 

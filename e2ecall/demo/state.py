@@ -63,6 +63,7 @@ class CallState:
         self.relay = "not started"
         self.relay_holds = ""
         self.forwarded: dict[str, int] = {}
+        self.injected: Counter[str] = Counter()
 
     def take(self, happening: Happening) -> None:
         """Fold one happening in."""
@@ -70,6 +71,11 @@ class CallState:
             self._take_relay(happening)
         else:
             self._take_person(self.people[happening["who"]], happening)
+
+    @property
+    def spoilt(self) -> str:
+        """What the relay did to frames, as one line; nothing where it forwards honestly."""
+        return ", ".join(f"{count} {fault}" for fault, count in self.injected.items())
 
     @property
     def progress(self) -> float:
@@ -85,6 +91,9 @@ class CallState:
             frames = happening["frames" if event == "forwarding" else "forwarded"]
             self.forwarded = frames
             self.relay = f"forwards {sum(frames.values())} frames" if frames else self.relay
+            self.injected = Counter()
+            for each in happening["injected"]:
+                self.injected[each["fault"]] += each["count"]
         elif event == "error":
             self.relay = f"failed: {happening['message']}"
 

@@ -6,6 +6,7 @@ had a key.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -35,7 +36,9 @@ from e2ecall.demo.checks import (
     tone_recognised,
 )
 from e2ecall.demo.conductor import PEOPLE, Conductor, Happening
+from e2ecall.demo.fault_checks import faults_caught, gaps_explained, nothing_else_rejected, rows_of, tears, whole
 from e2ecall.demo.output import write_whole
+from e2ecall.demo.report import FaultRow
 from e2ecall.demo.settings import Attack, Settings
 from e2ecall.demo.sheet import Mood, Row, Tile, contact_sheet, pick
 from e2ecall.errors import MediaUnavailable, OutputFailed
@@ -50,6 +53,15 @@ LEAST_PSNR_OF_FILES = (14.0, 14.0)
 
 That the frames are the sent ones bit for bit is another check; this one is about what comes out of the decoder.
 """
+_TITLES = {
+    Attack.NONE: "a sealed call",
+    Attack.MITM: "a call with a man in the middle",
+    Attack.WRONG_KEY: "a call with a wrong key",
+    Attack.TAMPER: "a call whose relay changes frames",
+    Attack.REPLAY: "a call whose relay repeats frames",
+    Attack.DROP: "a call whose relay keeps frames back",
+    Attack.SWAP_STREAMS: "a call whose relay swaps streams",
+}
 OTHER = {"alice": "bob", "bob": "alice"}
 _TONES = {"alice": ALICE.pitch, "bob": BOB.pitch}
 Sound = npt.NDArray[np.float32]
@@ -67,6 +79,7 @@ class Evidence:
     relay_reasons: dict[int, str] = field(default_factory=dict)
     relay_bytes: dict[int, bytes] = field(default_factory=dict)
     relay_sound: Sound = field(default_factory=lambda: np.zeros(0, np.float32))
+    taken: frozenset[str] = frozenset()
     looked: bool = False
     look_failed: str | None = None
 
@@ -94,9 +107,13 @@ async def collect(conductor: Conductor) -> Evidence:
 
 def _candidates(evidence: Evidence) -> dict[int, str]:
     """{source number: digest of the sealed frame} of Alice's pictures: those that Bob got; else all."""
-    got = {frame.digest for frame in evidence.received["bob"]}
-    pictures = [frame for frame in evidence.sent["alice"] if frame.index is not None]
+    sent, received = evidence.sent["alice"], evidence.received["bob"]
+    got = {frame.digest for frame in received}
+    pictures = [frame for frame in sent if frame.index is not None]
     arrived = [frame for frame in pictures if frame.digest in got]
+    if evidence.settings.attack.on_frames:
+        intact = set(whole(sent, received)[0])
+        arrived = [frame for frame in arrived if frame.index in intact]
     return {frame.index: frame.sealed for frame in arrived or pictures if frame.index is not None}
 
 
@@ -122,6 +139,7 @@ class Judgement:
     checks: list[Check]
     sheet: Path | None
     posters: dict[str, bytes] = field(default_factory=dict)
+    faults: list[FaultRow] = field(default_factory=list)
 
 
 def judge(evidence: Evidence, conductor: Conductor) -> Judgement:
@@ -134,14 +152,35 @@ def judge(evidence: Evidence, conductor: Conductor) -> Judgement:
         )
     told = [who for who in PEOPLE if conductor.said(who, "final", "stats") is not None]
     rejected = {who: _rejected(conductor.said(who, "final", "stats")) for who in told}
+    faults = _faults(evidence, conductor) if evidence.settings.attack.on_frames else []
     sent, received, posters = _pictures(evidence, checks)
     if evidence.settings.attack is Attack.WRONG_KEY:
         checks += [nothing_opened(who, evidence.received[who], rejected[who]) for who in told]
+    elif evidence.settings.attack.on_frames:
+        checks += faults_caught(faults)
+        checks += [nothing_else_rejected(who, faults, _rejected_by_kind(conductor)) for who in told]
+        checks += _sound_checks(evidence)
     else:
         checks += [nothing_rejected(who, rejected[who]) for who in told]
         checks += _sound_checks(evidence)
     checks += _relay_checks(evidence, list(sent.values()))
-    return Judgement(checks, _draw_sheet(evidence, sent, received), posters)
+    return Judgement(checks, _draw_sheet(evidence, sent, received), posters, faults)
+
+
+def _faults(evidence: Evidence, conductor: Conductor) -> list[FaultRow]:
+    summary = conductor.said("relay", "summary") or {"injected": [], "taken": []}
+    evidence.taken = frozenset(summary["taken"])
+    sent = {who: evidence.sent[OTHER[who]] for who in PEOPLE}
+    injected, rejected = summary["injected"], _rejected_by_kind(conductor)
+    return rows_of(injected, rejected, sent, evidence.received, evidence.taken)
+
+
+def _rejected_by_kind(conductor: Conductor) -> dict[tuple[str, str], Counter[str]]:
+    total: dict[tuple[str, str], Counter[str]] = {}
+    for who in PEOPLE:
+        for stream in (conductor.said(who, "final", "stats") or {"received": []})["received"]:
+            total.setdefault((who, stream["kind"]), Counter()).update(stream["rejected"])
+    return total
 
 
 def _rejected(stats: Happening | None) -> dict[str, int]:
@@ -163,7 +202,12 @@ def _pictures(evidence: Evidence, checks: list[Check]) -> tuple[dict[int, Image]
         keep = evidence.columns if who == "bob" else _first_column(theirs, mine)
         source = settings.source(OTHER[who]).video_frames()
         compared, kept = compare_pictures(evidence.recording(who), theirs, mine, source, keep=keep)
-        checks += [frames_identical(who, "video", theirs, mine), frames_delivered(who, "video", theirs, mine)]
+        checks += [frames_identical(who, "video", theirs, mine), _delivered(evidence, who, "video")]
+        if settings.attack.on_frames:
+            intact = set(whole(theirs, mine)[0])
+            compared = [each for each in compared if each.index in intact]
+            # A receiver asks for a key frame after a frame that it refuses; a gap alone makes it ask for none.
+            checks.append(tears(who, theirs, mine, asked_for=settings.attack is not Attack.DROP))
         if settings.built_in:
             checks += [counters_read_back(who, compared), pictures_look_sent(who, compared)]
         else:
@@ -175,6 +219,13 @@ def _pictures(evidence: Evidence, checks: list[Check]) -> tuple[dict[int, Image]
     if not sent:
         sent = _source_pictures(settings, evidence.columns)
     return sent, received, posters
+
+
+def _delivered(evidence: Evidence, who: str, kind: str) -> Check:
+    theirs, mine = evidence.sent[OTHER[who]], evidence.received[who]
+    if evidence.settings.attack.on_frames:
+        return gaps_explained(who, kind, theirs, mine, evidence.taken)
+    return frames_delivered(who, kind, theirs, mine)
 
 
 def _first_column(sent: Sequence[SentFrame], received: Sequence[ReceivedFrame]) -> list[int]:
@@ -197,7 +248,7 @@ def _sound_checks(evidence: Evidence) -> Iterator[Check]:
         if not any(frame.kind == "audio" for frame in theirs):
             continue
         yield frames_identical(who, "audio", theirs, mine)
-        yield frames_delivered(who, "audio", theirs, mine)
+        yield _delivered(evidence, who, "audio")
         heard = recorded_sound(evidence.recording(who))
         if evidence.settings.built_in:
             yield tone_recognised(who, heard, AUDIO_RATE, _TONES[OTHER[who]])
@@ -226,9 +277,7 @@ def _relay_checks(evidence: Evidence, sent: Sequence[Image]) -> Iterator[Check]:
 
 def _draw_sheet(evidence: Evidence, sent: dict[int, Image], received: dict[int, Image]) -> Path | None:
     rows = _picture_rows(evidence, sent, received) if sent else _sound_rows(evidence)
-    title = {Attack.NONE: "a sealed call", Attack.MITM: "a call with a man in the middle"}.get(
-        evidence.settings.attack, "a call with a wrong key"
-    )
+    title = _TITLES[evidence.settings.attack]
     path = evidence.settings.folder / "contact-sheet.png"
     first = next(iter(sent.values()), None)
     aspect = 4 / 3 if first is None else first.shape[1] / first.shape[0]

@@ -8,7 +8,7 @@ Every state is spent by its method; a second use raises ApiMisuse. Nothing here 
 
 from e2ecall.handshake.callee import AnswerSent, Ringing, receive_offer
 from e2ecall.handshake.caller import OfferSent, RevealSent, make_offer
-from e2ecall.handshake.keys import ControlKeys
+from e2ecall.handshake.keys import ControlKeys, Role
 from e2ecall.handshake.link import LinkSecret
 from e2ecall.handshake.messages import Abort, AbortReason, Suite
 from e2ecall.handshake.payload import Profile, TransportMode, check_fingerprint
@@ -25,6 +25,7 @@ __all__ = [
     "Profile",
     "RevealSent",
     "Ringing",
+    "Role",
     "Suite",
     "TransportMode",
     "check_fingerprint",

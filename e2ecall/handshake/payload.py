@@ -59,7 +59,8 @@ class Profile:
     """What one side says about itself and its media in m3 or m4; everything but the identity key.
 
     `fingerprints` are SHA-256 DTLS fingerprints of 32 bytes; `sdp` is without candidates; `frame_suites` are RFC 9605
-    suite numbers (the caller's offer, best first, or the callee's one choice); `name` is at most 64 bytes of UTF-8.
+    suite numbers (the caller's offer, best first, or the callee's one choice); `name` is at most 64 bytes of UTF-8;
+    `encryption_key` the device's X-Wing key for video messages, 1216 bytes.
     What is None or empty is not sent: no mode means relayed, no suites mean AES_256_GCM_SHA512_128.
     """
 
@@ -68,6 +69,7 @@ class Profile:
     sdp: str | None = None
     frame_suites: tuple[int, ...] = ()
     name: str | None = None
+    encryption_key: bytes | None = None
 
     @property
     def transport(self) -> TransportMode:
@@ -93,6 +95,9 @@ class Profile:
         _require(all(has_utf8(text or "") for text in (self.name, self.sdp)), "a name and an SDP have a UTF-8 form")
         _require(self.mode is not TransportMode.DIRECT or self.fingerprints, "direct mode needs a fingerprint")
         _require(self.name is None or len(self.name.encode()) <= NAME_LIMIT, "a name has at most 64 bytes of UTF-8")
+        _require(
+            len(self.encryption_key or bytes(XWING_KEY_LENGTH)) == XWING_KEY_LENGTH, "an X-Wing key has 1216 bytes"
+        )
         _require(self.sdp is None or "a=candidate:" not in self.sdp, "candidates go through the control channel")
         fields: dict[int, bytes] = {}
         if self.mode is not None:
@@ -103,6 +108,8 @@ class Profile:
             fields[Field.FINGERPRINTS] = b"".join(self.fingerprints)
         if self.sdp is not None:
             fields[Field.SDP] = self.sdp.encode()
+        if self.encryption_key is not None:
+            fields[Field.ENCRYPTION_KEY] = self.encryption_key
         if self.name is not None:
             fields[Field.NAME] = self.name.encode()
         _require(sum(map(len, fields.values())) <= PROFILE_LIMIT, "a profile has at most 65,000 bytes")
@@ -128,7 +135,7 @@ class Profile:
         if sdp is not None and "a=candidate:" in sdp:
             raise PeerMisbehaved("the SDP has candidates in it", clause="kex.4-10")
         named = None if mode is None else TransportMode(mode[0])
-        return cls(named, fingerprints, sdp, suites, _text(fields, Field.NAME))
+        return cls(named, fingerprints, sdp, suites, _text(fields, Field.NAME), fields.get(Field.ENCRYPTION_KEY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +168,8 @@ class SignedPayload:
 
 def check_frame_suite(chosen: Profile, offered: Profile) -> None:
     """kex.5-4: the callee returns one SFrame suite out of the caller's offer, or PeerMisbehaved."""
-    if len(chosen.suites) != 1 or chosen.suites[0] not in offered.suites:
+    unasked = chosen.frame_suites and not offered.frame_suites
+    if unasked or len(chosen.suites) != 1 or chosen.suites[0] not in offered.suites:
         raise PeerMisbehaved("the callee's SFrame suite is not one of those offered", clause="kex.5-4")
 
 

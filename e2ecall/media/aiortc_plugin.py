@@ -114,10 +114,14 @@ class Guard:
         if self._session.who is None:
             self._session.who = keys.who
         self._session.keys = keys
-        for sender in self._senders:
-            sender.ask_key_frame()
+        self.ask_key_frames()
         for receiver in self._receivers:
             receiver.ask_key_frame()
+
+    def ask_key_frames(self) -> None:
+        """media.2-6: the next picture of every stream that is sent is a whole one; after a change of epoch."""
+        for sender in self._senders:
+            sender.ask_key_frame()
 
     @property
     def installed(self) -> bool:

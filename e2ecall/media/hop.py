@@ -7,8 +7,8 @@ they came, packetized anew (H.264: every start code becomes 00 00 00 01), on the
 A request for a key frame goes on to the source, at most every `KEY_FRAME_INTERVAL` seconds. Whoever joins late gets a
 key frame in the same way. Frames for a member that is not connected are dropped.
 
-`tap` and `rewrite` are what an operator of such a machine can do: look at every frame, and put other bytes in its
-place. Both run on the event loop and have to be quick.
+`tap`, `rewrite` and `slip` are what an operator of such a machine can do: look at every frame, put other bytes in its
+place or drop it, and send further frames in between. The first two run on the event loop and have to be quick.
 """
 
 from __future__ import annotations
@@ -45,6 +45,10 @@ KEY_FRAME_INTERVAL = 0.3
 MEMBERS = 2
 _WAITING = 256  # frames on their way to one sender: five seconds of sound
 _CLOCK_RATE = {"audio": 48_000, "video": 90_000}
+SLIPPED = 3
+"""How many frames may be slipped in after one that was forwarded."""
+SLIP_SHARE = 200
+"""They are 1/200 s apart in RTP time, so that three fit between two sound frames, or two pictures at 60 a second."""
 
 
 class _ForwardTrack(MediaStreamTrack):
@@ -58,6 +62,7 @@ class _ForwardTrack(MediaStreamTrack):
         self._source: object = None
         self._shift = 0
         self._last: tuple[int, float] | None = None
+        self._slipped = 0  # since the last frame that was pushed
 
     def push(self, source: object, data: bytes, timestamp: int) -> bool:
         """Queue a frame; False if the queue is full. A new source goes on where the time line of the last one is."""
@@ -73,6 +78,18 @@ class _ForwardTrack(MediaStreamTrack):
         packet.pts = timestamp + self._shift
         packet.time_base = self._time_base
         self._last = (packet.pts, time.monotonic())
+        self._packets.put_nowait(packet)
+        self._slipped = 0
+        return True
+
+    def slip(self, data: bytes) -> bool:
+        """Queue a frame of its own, a little later than the last one; False where there is none, or no room."""
+        if self._last is None or self._packets.full() or self._slipped >= SLIPPED:
+            return False
+        self._slipped += 1
+        packet = av.Packet(data)
+        packet.pts = self._last[0] + self._slipped * _CLOCK_RATE[self.kind] // SLIP_SHARE
+        packet.time_base = self._time_base
         self._packets.put_nowait(packet)
         return True
 
@@ -179,6 +196,12 @@ class Hop:
         for member in list(self._members):
             await self.leave(member)
         await asyncio.gather(*self._tasks)
+
+    def slip(self, to: int, kind: str, data: bytes) -> bool:
+        """Send `data` as one more frame on the first track of `kind` to member `to`; False if that cannot be now."""
+        member = self._members.get(to)
+        track = member.tracks.get((kind, 0)) if member is not None and member.connected else None
+        return track is not None and track.slip(data)
 
     async def _answer(self, joining: _Member, offer: SessionDescription, offer_sdp: str) -> str:
         pc = joining.pc

@@ -70,12 +70,12 @@ class _Clock:
 class SealStream:
     """frame.8: seals the frames of one local stream in its codec's layout. `who` is whom the stream is for."""
 
-    __slots__ = ("_clock", "_layout", "_protect", "_who", "stats")
+    __slots__ = ("_clock", "_layout", "_stream", "_who", "stats")
 
     def __init__(self, codec: str, stream: LocalStream, *, who: str | None) -> None:
         """MediaUnavailable for a codec without a layout."""
         self._layout = layout_for(codec)
-        self._protect = stream.sender.protect
+        self._stream = stream
         self._who = who
         self.stats = StreamStats(stream.kind, self._layout.name, stream.sender.kid)
         self._clock = _Clock(self.stats)
@@ -90,12 +90,13 @@ class SealStream:
 
     def _seal(self, frame: bytes) -> bytes:
         try:
-            sealed = self._layout.seal(frame, self._protect)
+            sealed = self._layout.seal(frame, self._stream.protect)
         except (FrameRejected, CounterExhausted) as error:
             reason = error.reason if isinstance(error, FrameRejected) else FrameReason.EXHAUSTED
             self.stats.rejected[reason] += 1
-            error.who, error.stream, error.key_id = self._who, self.stats.kind, self.stats.kid
+            error.who, error.stream, error.key_id = self._who, self.stats.kind, self._stream.sender.kid
             raise
+        self.stats.kid = self._stream.sender.kid
         self.stats.frames += 1
         self.stats.bytes += len(frame)
         return sealed

@@ -2,7 +2,7 @@
 
 An attacker in the middle holds one exchange with each side and needs both to show the same code. The commitment
 leaves no room for searching, so each pair of exchanges agrees by chance alone. The reductions modulo 333 and 10^10
-are uneven by less than 2^-54 and 2^-94: nothing that a person could notice.
+are uneven by less than 2^-54 and 2^-94: nothing that a person could notice. Four words are 44 bits as they are.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from e2ecall.sas.digits import DIGITS
 from e2ecall.sas.emoji import EMOJI_COUNT
 from e2ecall.sas.lang import Text
 from e2ecall.sas.rows import ROW_COUNT
+from e2ecall.sas.words import WORD_BITS
 
 __all__ = ["CAVEAT", "Code", "Odds", "attempt", "attempts", "blind_pick", "count_in_words"]
 
@@ -26,6 +27,7 @@ CAVEAT: Final = Text(
 )
 _MILLION: Final = 10**6
 _BILLION: Final = 10**9
+_TRILLION: Final = 10**12
 
 
 class Code(IntEnum):
@@ -33,6 +35,7 @@ class Code(IntEnum):
 
     EMOJI = EMOJI_COUNT**4
     DIGITS = 10**DIGITS
+    WORDS = 1 << 4 * WORD_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,10 @@ class Odds:
 
 
 def attempt(code: Code = Code.EMOJI) -> Odds:
-    """sas.6: one exchange on each side, the whole code compared: 1 in 12,296,370,321 (emoji) or 10^10 (digits)."""
+    """sas.6: one exchange on each side, the whole code compared.
+
+    1 in 12,296,370,321 (emoji), 10^10 (digits) or 2^44 (words).
+    """
     chance = Fraction(1, code)
     english, french = _WHOLE[code]
     return Odds(
@@ -101,23 +107,33 @@ def blind_pick() -> Odds:
 
 
 def count_in_words(number: int, lang: str) -> str:
-    """A positive count as people say it, rounded down: "12 billion", "1,5 milliard"; below a million in full."""
+    """A positive count as people say it, rounded down: "12 billion", "1,5 milliard"; below a million in full.
+
+    French goes on in milliards where English says trillion: its own word for that, "billion", would be misread.
+    """
     billions = Text("billion", "milliard")
+    if number >= _TRILLION and lang == "en":
+        return _scaled(number, _TRILLION, Text("trillion", "billion"), lang)
     if number >= _BILLION:
         return _scaled(number, _BILLION, billions, lang)
     if number >= _MILLION:
         return _scaled(number, _MILLION, Text("million", "million"), lang)
-    return f"{number:,}".replace(",", Text(",", " ").say(lang))
+    return _in_full(number, lang)
 
 
 def _scaled(number: int, unit: int, name: Text, lang: str) -> str:
     whole, tenth = divmod(number * 10 // unit, 10)
     decimals = f"{Text('.', ',').say(lang)}{tenth}" if tenth and whole < 10 else ""
     plural = "s" if lang == "fr" and whole >= 2 else ""
-    return f"{whole}{decimals} {name.say(lang)}{plural}"
+    return f"{_in_full(whole, lang)}{decimals} {name.say(lang)}{plural}"
+
+
+def _in_full(number: int, lang: str) -> str:
+    return f"{number:,}".replace(",", Text(",", " ").say(lang))
 
 
 _WHOLE: Final = {
     Code.EMOJI: ("If all four emoji", "Si les quatre emojis"),
     Code.DIGITS: ("If all ten digits", "Si les dix chiffres"),
+    Code.WORDS: ("If all four words", "Si les quatre mots"),
 }

@@ -135,6 +135,17 @@ class InstalledKeys:
             if (key := self.get(kid)) is not None:
                 self._begin_leaving(key)
 
+    def leave_epoch(self, epoch: int) -> None:
+        """frame.6-15: every key that has these low bits begins to leave."""
+        with self._lock:
+            for key in [key for key in self._by_kid.values() if key.epoch == epoch]:
+                self._begin_leaving(key)
+
+    def has_begun(self, epoch: int) -> bool:
+        """Whether a frame of the epoch with these low bits, or of a later one, has authenticated."""
+        known = self._epochs.get(epoch)
+        return known is not None and max(self._begun.values(), default=0) >= known[0]
+
     def _opened(self, key: ReceiveKey) -> None:
         """frame.6-15: a frame of a watched key has authenticated."""
         with self._lock:

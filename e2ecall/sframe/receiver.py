@@ -97,9 +97,20 @@ class Receiver(Owned):
         For a member who left and one who is silent, whose keys nothing else drops. `epoch` counts as in
         `KeyIdLayout.encode`. ApiMisuse without a layout.
         """
+        self._keys.remove_epoch(self._epoch_bits(epoch))
+
+    def leave_epoch(self, epoch: int) -> None:
+        """frame.6-15: the same as `leave`, for every key of an epoch: its senders are known to have a newer one."""
+        self._keys.leave_epoch(self._epoch_bits(epoch))
+
+    def has_opened(self, epoch: int) -> bool:
+        """epoch.2-4: whether a frame of that epoch, or of one added later, has authenticated."""
+        return self._keys.has_begun(self._epoch_bits(epoch))
+
+    def _epoch_bits(self, epoch: int) -> int:
         if self._layout is None:
             raise ApiMisuse("epochs need a KID layout", clause="frame.6-13")
-        self._keys.remove_epoch(self._layout.epoch(epoch))
+        return self._layout.epoch(epoch)
 
     def leave(self, kid: int) -> None:
         """frame.6-15: the key of `kid` has a successor, and is dropped after 256 more frames or 2 s; see `expire`."""

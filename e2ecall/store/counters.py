@@ -10,17 +10,16 @@ removed and made anew. After any of these the keys must not be used any more.
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, NoReturn, Self
 
 from e2ecall.errors import ApiMisuse, OutputFailed, StoreCorrupt
 from e2ecall.sframe import MAX_CTR
+from e2ecall.store.sqlite_file import create_once, is_damage
 
 __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "SqliteCounters"]
 
@@ -41,18 +40,6 @@ PRAGMA user_version = {SCHEMA_VERSION};
 """
 # EXTRA: with FULL, a journal that comes back after a power failure would take the lease back.
 _DURABLE = "PRAGMA synchronous = EXTRA; PRAGMA fullfsync = 1;"
-
-# SQLite's primary result codes. All others, a full disk or a locked file, say that nothing could be written.
-_DAMAGE = frozenset(
-    {
-        sqlite3.SQLITE_ERROR,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_CONSTRAINT,
-        sqlite3.SQLITE_MISMATCH,
-        sqlite3.SQLITE_FORMAT,
-        sqlite3.SQLITE_NOTADB,
-    }
-)
 
 
 class SqliteCounters:
@@ -124,7 +111,7 @@ class SqliteCounters:
                 database.executescript(_DURABLE)
                 yield database
         except (sqlite3.Error, UnicodeDecodeError) as error:  # of a damaged name in SQLite's message
-            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _DAMAGE:
+            if is_damage(error):
                 self._corrupt(f"is damaged ({error})")
             raise self._failed(error) from error
 
@@ -135,21 +122,8 @@ class SqliteCounters:
             raise self._failed(error) from error
 
     def _create(self) -> None:
-        """A finished file appears under its name in one step, if none has by then; it was never open under that name.
-
-        So nobody sees half a file, and an empty one is always damage.
-        """
         try:
-            descriptor, name = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)  # mode 0600
-            os.close(descriptor)
-            try:
-                with closing(sqlite3.connect(name, isolation_level=None)) as database:
-                    database.executescript(_DURABLE + _SCHEMA)
-                with suppress(FileExistsError):
-                    os.link(name, self._path)
-            finally:
-                Path(name).unlink()
-            _sync_directory(self._path.parent)
+            create_once(self._path, _DURABLE + _SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise self._failed(error) from error
 
@@ -179,12 +153,3 @@ class SqliteCounters:
 
 def _crc(key_name: bytes, after: bytes) -> int:
     return zlib.crc32(key_name + after)
-
-
-def _sync_directory(path: Path) -> None:
-    """That the file exists has to outlive a power failure too."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

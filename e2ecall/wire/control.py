@@ -1,13 +1,15 @@
-"""control.2: records of the control channel and the envelope that tells them from the exchange, declared once."""
+"""control.2, epoch.1: records of the control channel, the halves of a rekey, and the envelope; declared once."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 
 import construct
-from construct import GreedyBytes, Int8ub, Int32ub, Int64ub
+from construct import Bytes, GreedyBytes, Int8ub, Int16ub, Int32ub, Int64ub
 
-__all__ = ["BODY", "ENVELOPE", "RECORD", "Channel", "ControlType"]
+from e2ecall.wire.declared import length_prefixed
+
+__all__ = ["BODY", "ENVELOPE", "RECORD", "RK1", "RK2", "Channel", "ControlType"]
 
 
 class Channel(IntEnum):
@@ -31,6 +33,7 @@ class ControlType(IntEnum):
     CHAT = 9
     RECEIPT = 10
     BYE = 11
+    DATA = 12
 
 
 ENVELOPE = construct.Struct(
@@ -39,13 +42,29 @@ ENVELOPE = construct.Struct(
 )
 
 RECORD = construct.Struct(
-    "epoch" / Int8ub * "the epoch of the key",
-    "seq" / Int64ub * "one counter per direction for the life of the key",
+    "epoch" / Int8ub * "the number of the key's epoch, modulo 256",
+    "seq" / Int64ub * "one counter per direction for the life of the key, from 0",
     "sealed" / GreedyBytes * "AES-256-GCM of the body, nonce = iv XOR seq, AAD = epoch || seq",
 )
 
 BODY = construct.Struct(
     "type" / Int8ub * "what the message is",
-    "message_id" / Int32ub * "the same when a message is sent again",
+    "message_id" / Int32ub * "the same when a message is sent again; 0 for one that is not acknowledged",
     "fields" / GreedyBytes * "TLV list",
+)
+
+_HALF = (
+    "epoch" / Int32ub * "the number of the new epoch",
+    "attempt" / Int32ub * "the starter's rekeys in this call, from 1; rk2 repeats it",
+    "x25519" / Bytes(32) * "a fresh X25519 key",
+)
+
+RK1 = construct.Struct(
+    *_HALF,
+    "ek" / length_prefixed(Int16ub) * "ML-KEM-768 encapsulation key, 1184 bytes; empty in suite 2",
+)
+
+RK2 = construct.Struct(
+    *_HALF,
+    "ct" / length_prefixed(Int16ub) * "ML-KEM-768 ciphertext, 1088 bytes; empty in suite 2",
 )

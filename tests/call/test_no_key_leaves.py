@@ -9,6 +9,7 @@ import traceback
 import pytest
 
 from e2ecall.call.epochs import FrameKeys, Role
+from e2ecall.call.messages import Chat
 from e2ecall.call.one_to_one import CallEstablished
 from e2ecall.call.track import Track
 from e2ecall.crypto.rng import SystemRng
@@ -17,7 +18,6 @@ from e2ecall.handshake import LinkSecret, Profile
 from e2ecall.media.transform import OpenStream, SealStream
 from e2ecall.secret import SecretBytes
 from e2ecall.sframe import CipherSuite
-from e2ecall.wire.control import ControlType
 from sim import Person, World
 from support.parties import DIRECT_ALICE, SeededRng, link_secret
 
@@ -105,13 +105,14 @@ def test_a_whole_call(detector, caplog, tampered):
 
     def tamper(sender, data):
         # messages are public: m1 names the link secret by psk_id, m3 opens nonce_A
-        inside = {name: value for name, value in vars(sender.call).items() if name not in {"_outgoing", "_own_offer"}}
-        detector.wrote(sender.call, sender.call._state, inside, *sender.events)
+        attempt = sender.call._attempt
+        inside = {name: value for name, value in vars(attempt).items() if name not in {"outgoing", "_repeat", "_taken"}}
+        detector.wrote(sender.call, attempt, attempt._state, inside, *sender.events)
         return [data[:-1] + bytes([data[-1] ^ 1])] if data[2] == tampered else [data]
 
     profile = Profile(DIRECT_ALICE.mode, DIRECT_ALICE.fingerprints, name="a")
     alice, bob = (Person(name, secret=secret, profile=profile) for name in ("alice", "bob"))
-    alice.call.call()
+    alice.dial()
     world = World(alice, bob, tamper=tamper)
     world.run()
     detector.wrote(secret, alice.call, bob.call, *alice.events, *bob.events, *alice.refusals, *bob.refusals)
@@ -127,7 +128,7 @@ def test_a_whole_call(detector, caplog, tampered):
 
 def use(detector, alice, bob, world):
     """Frames and control records of the call, taken and refused."""
-    alice.call.send_control(ControlType.CHAT, {1: b"hello"})
+    alice.call.send(Chat("hello"))
     world.run()
     bob.take(b"\2" + bytes(60))
     a = FrameKeys(alice.result.keys.base_key, Role.CALLER, CipherSuite(alice.result.frame_suite), who="bob")

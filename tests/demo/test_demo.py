@@ -134,6 +134,56 @@ def test_mitm_is_seen_by_the_emoji_alone(tmp_path):
     assert "verified" not in page.replace("not verified", "").replace("nothing is called verified", "")
 
 
+SPOILT = {
+    "tamper": {"tampered": {"authentication"}},
+    "replay": {"replayed": {"replay"}},
+    "drop": {"dropped": set()},
+    "swap-streams": {"misplaced": {"wrong-stream"}, "returned": {"own-frame"}},
+}
+
+
+@pytest.mark.clause("frame.6-3", "frame.6-4", "frame.6-5", "frame.6-8", "frame.7-8", "frame.9-2")
+@pytest.mark.parametrize(
+    ("attack", "codec"), [("tamper", "vp8"), ("tamper", "h264"), ("replay", "vp8"), ("drop", "vp8"),
+                          ("swap-streams", "h264")]
+)  # fmt: skip
+def test_every_fault_of_the_relay_is_caught_and_counted(tmp_path, attack, codec):
+    status, report, out, err = demo(
+        tmp_path, "--size", "160x120", "--duration", "3", "--codec", codec, "--attack", attack
+    )
+    assert (status, failed(report), err) == (0, {}, ""), out
+    assert report["attack"] == attack
+    assert report["exit"] == 0
+    assert report["sas"]["equal"]
+    assert {row["fault"] for row in report["faults"]} == set(SPOILT[attack])
+    assert {row["side"] for row in report["faults"]} == {"alice", "bob"}
+    for row in report["faults"]:
+        assert row["injected"] == row["caught"] > 0
+        assert set(row["reasons"]) == SPOILT[attack][row["fault"]]
+        assert f"{row['side']}.{row['kind']}.{row['fault']}" in {check["id"] for check in report["checks"]}
+    for stream in report["streams"]:
+        mine = [row for row in report["faults"] if (row["side"], row["kind"]) == (stream["side"], stream["kind"])]
+        expected = {}
+        for row in mine:
+            expected |= row["reasons"]
+        assert stream["rejected"] == expected
+        assert stream["opened"] > 40
+    assert "the relay: " in out
+    assert "and the call went on" in out
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "All of it was noticed." in page
+    assert "Faults" in page
+
+
+def test_a_call_too_short_for_an_attack_is_no_success(tmp_path):
+    status, report, out, _ = demo(tmp_path, "--duration", "1", "--audio", str(make_sound(tmp_path / "a.wav")),
+                                  "--attack", "swap-streams")  # fmt: skip
+    if failed(report):  # after 34 frames of sound one is due
+        assert (status, set(failed(report))) == (5, {"faults"}), out
+    else:
+        assert status == 0
+
+
 def test_wrong_key_plays_nothing_and_says_why(tmp_path):
     status, report, out, err = demo(tmp_path, *SMALL, "--attack", "wrong-key")
     assert status == 3, (out, err)
@@ -199,6 +249,7 @@ BAD = {
     "an odd size": (["--size", "161x120"], 2, "--size"),
     "no size": (["--size", "large"], 2, "--size"),
     "an unknown attack": (["--attack", "luck"], 2, "--attack"),
+    "direct tamper": (["--attack", "tamper", "--path", "direct"], 2, "relayed"),
     "direct mitm": (["--attack", "mitm", "--path", "direct"], 2, "relayed"),
     "a folder that cannot be": (["--out", "text.mp4/x"], 1, "cannot write"),
     "a stray word": (["now"], 2, ""),

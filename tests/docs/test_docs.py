@@ -81,12 +81,15 @@ async def agreed():
     """Alice's and Bob's outcome of an exchange over two queues."""
     exchange = example("exchange")
     to_alice, to_bob = asyncio.Queue(), asyncio.Queue()
-    alice, bob = exchange["new_call"]("Alice"), exchange["new_call"]("Bob")
-    alice.call()
+    alice, bob = exchange["Call"]("Alice", to_bob.put), exchange["Call"]("Bob", to_alice.put)
+    running = [asyncio.create_task(alice.run(to_alice.get)), asyncio.create_task(bob.run(to_bob.get))]
     async with asyncio.timeout(10):
-        sides = await asyncio.gather(
-            exchange["agree"](alice, to_bob.put, to_alice.get), exchange["agree"](bob, to_alice.put, to_bob.get)
-        )
+        await alice.driver.dial()
+        await bob.rings.wait()
+        await bob.driver.accept()
+        sides = await asyncio.gather(alice.established, bob.established)
+    for task in running:
+        task.cancel()
     codes = [exchange["to_compare"](side) for side in sides]
     assert codes[0] == codes[1]
     assert codes[0].count(" · ") == 3

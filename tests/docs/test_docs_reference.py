@@ -73,7 +73,7 @@ def test_every_extra_that_a_page_names_exists():
 
 def test_every_variable_of_the_environment_is_documented():
     sources = [*ROOT.glob("e2ecall/**/*.py"), *ROOT.glob("tests/**/*.py"), ROOT / "Makefile"]
-    used = {name for path in sources for name in re.findall(r"\bE2ECALL_[A-Z]+\b", path.read_text("utf-8"))}
+    used = {name for path in sources for name in re.findall(r"\bE2ECALL_[A-Z_]+\b", path.read_text("utf-8"))}
     variables = section(page("docs/reference/cli.md"), "Environment")
     assert used == {name for name in column(variables) if name.startswith("E2ECALL_")}
 
@@ -97,7 +97,7 @@ def options_of(command):
     for option in command.params:
         if isinstance(option, click.Option):
             choices = set(option.type.choices) if isinstance(option.type, click.Choice) else None
-            default = f"{option.default:g}" if isinstance(option.default, float) else option.default
+            default = f"{option.default:g}" if isinstance(option.default, int | float) else option.default
             found[option.opts[0]] = choices, default if option.show_default else None
     return found
 

@@ -13,10 +13,11 @@ from e2ecall.sas.odds import count_in_words
 
 @pytest.mark.clause("sas.6-1")
 def test_the_numbers():
-    assert (Code.EMOJI, Code.DIGITS) == (12_296_370_321, 10_000_000_000)
+    assert (Code.EMOJI, Code.DIGITS, Code.WORDS) == (12_296_370_321, 10_000_000_000, 17_592_186_044_416)
     assert attempt().chance == Fraction(1, 12_296_370_321)
     assert attempt().one_in == 12_296_370_321
     assert attempt(Code.DIGITS).chance == Fraction(1, 10**10)
+    assert attempt(Code.WORDS).chance == Fraction(1, 2**44)
     assert blind_pick().chance == Fraction(1, 8)
     assert blind_pick().one_in == 8
 
@@ -29,6 +30,13 @@ def test_the_sentences():
     )
     assert attempt(Code.DIGITS).say() == (
         "If all ten digits are compared, someone in the middle goes unnoticed in 1 of 10 billion attempts."
+    )
+    assert attempt(Code.WORDS).say() == (
+        "If all four words are compared, someone in the middle goes unnoticed in 1 of 17 trillion attempts."
+    )
+    assert attempt(Code.WORDS).say("fr") == (
+        "Si les quatre mots sont comparés, une personne au milieu passe inaperçue "
+        "dans 1 tentative sur 17 592 milliards."
     )
     assert attempt().say("fr") == (
         "Si les quatre emojis sont comparés, une personne au milieu passe inaperçue dans 1 tentative sur 12 milliards."
@@ -63,6 +71,7 @@ def test_repeated_attempts():
         "dans au plus 1 cas sur 1 milliard."
     )
     assert attempts(2, 5, Code.DIGITS).chance == Fraction(1, 10**9)
+    assert attempts(4, 3, Code.WORDS).chance == Fraction(3, 2**42)
     assert attempts(1, 1).chance == attempt().chance
 
 
@@ -96,6 +105,10 @@ def test_no_attempt_has_no_odds(openings, answers):
         (1_299_999_999, "1.2 billion", "1,2 milliard"),
         (9_990_000_000, "9.9 billion", "9,9 milliards"),
         (12_999_999_999, "12 billion", "12 milliards"),
+        (999_999_999_999, "999 billion", "999 milliards"),
+        (1_000_000_000_000, "1 trillion", "1 000 milliards"),
+        (1_999_999_999_999, "1.9 trillion", "1 999 milliards"),
+        (17_592_186_044_416, "17 trillion", "17 592 milliards"),
     ],
 )
 def test_counts_are_rounded_down(number, english, french):

@@ -43,13 +43,14 @@ SUITE_NUMBERS = tuple(suite.number for suite in SUITES)
 
 @dataclass(frozen=True, slots=True)
 class VectorFile:
-    """One file of vectors/sframe: its name, its head, and its cases."""
+    """One file: its name, its head, its cases, and the folder of vectors/ in which it stands."""
 
     name: str
     kind: str
     title: str
     source: str
     cases: tuple[Case, ...]
+    folder: str = "sframe"
 
 
 class Draw:

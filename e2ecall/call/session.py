@@ -1,0 +1,444 @@
+"""An established call without IO: control messages, rekeys, heartbeats, and what is due when.
+
+    receive(record, now) -> list[event]     one sealed record
+    handle_timer(now) -> list[event]        whatever is due; `next_timer(now)` says when to come back
+    records_to_send(now) -> list[bytes]     sealed records, for whatever transport there is
+
+Rules, in the order in which they bind:
+  1. A record is opened before anything in it counts, and its epoch decides under which th2 its signature holds.
+  2. Frames and records change epoch together, as `e2ecall.call.rekey` says.
+  3. Old receive keys go 2 s after the other side's first sign in the new epoch, whatever it still sends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from e2ecall.call.control import ControlChannel, ControlMessage
+from e2ecall.call.epochs import FrameKeys, LocalStream
+from e2ecall.call.events import (
+    CallEnded,
+    EndReason,
+    EpochAttested,
+    EpochChanged,
+    PeerControl,
+    PeerHeard,
+    PeerSaid,
+    PeerSent,
+    PeerSilent,
+    RekeyAbandoned,
+    RekeyOverdue,
+    SessionEvent,
+)
+from e2ecall.call.messages import (
+    SIGNATURE,
+    AppData,
+    Bye,
+    Heartbeat,
+    Message,
+    Receipt,
+    Rk1,
+    Rk2,
+    Streams,
+    StreamState,
+    decode,
+)
+from e2ecall.call.rekey import Rekey
+from e2ecall.crypto import sign
+from e2ecall.crypto.mlkem import Kem
+from e2ecall.crypto.rng import Rng
+from e2ecall.crypto.sign import Signer
+from e2ecall.errors import ApiMisuse, VerificationFailed
+from e2ecall.handshake import AbortReason, Established
+from e2ecall.handshake.keys import Role
+from e2ecall.secret import SecretBytes
+from e2ecall.sframe import CipherSuite
+from e2ecall.wire.declared import lv
+from e2ecall.wire.tlv import encode_tlv
+
+__all__ = ["Session", "SessionPolicy"]
+
+HEARTBEAT_SECONDS: Final = 5.0
+GIVE_UP_SECONDS: Final = 5.0
+REPEAT_SECONDS: Final = 1.0
+FORGET_SECONDS: Final = 2.0
+LOOK_SECONDS: Final = 0.25
+ALARM_INTERVALS: Final = 3
+_GOODBYES: Final = {
+    AbortReason.UNSPECIFIED: "the other side hung up",
+    AbortReason.DECLINED: "the other side declined",
+    AbortReason.BUSY: "the other side is busy",
+    AbortReason.NO_ANSWER: "the other side did not answer",
+    AbortReason.INCOMPATIBLE: "the other side found nothing in common",
+    AbortReason.FAILED: "the other side stopped the call: what it found did not hold",
+}
+_LABELS: Final = {Heartbeat: b"e2ecall/1 heartbeat", Receipt: b"e2ecall/1 receipt"}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPolicy:
+    """How often keys change, and how long silence may last. Seconds, and frames of one stream."""
+
+    rekey_seconds: float = 600.0
+    rekey_frames: int = 1 << 31
+    silent_after: float = 15.0
+    lost_after: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.rekey_seconds <= GIVE_UP_SECONDS or not 0 < self.rekey_frames <= 1 << 31:
+            raise ApiMisuse("rekeys come after more than 5 s and at most 2^31 frames", clause="epoch.2-6")
+        if not 0 < self.silent_after <= self.lost_after:
+            raise ApiMisuse("silence is told before the call counts as lost")
+
+
+class Session:
+    """One side of an established call. It takes the session keys out of `result`."""
+
+    def __init__(
+        self,
+        identity: Signer,
+        rng: Rng,
+        role: Role,
+        result: Established,
+        now: float,
+        *,
+        policy: SessionPolicy | None = None,
+        kem: Kem | None = None,
+    ) -> None:
+        self.role = role
+        self.policy = policy or SessionPolicy()
+        self._identity = identity
+        self._result = result
+        self._control = ControlChannel(result.keys.control, role)
+        self._rekey = Rekey(
+            identity, result.peer_identity, rng, role, result.suite, result.th2, result.keys.chain, kem=kem
+        )
+        self._base_keys: dict[int, SecretBytes] = {0: result.keys.base_key}
+        self._th2 = {0: result.th2}
+        self._all_th2 = {result.th2}  # of every epoch of the call: a receipt may come late
+        self._frames: FrameKeys | None = None
+        self._unannounced: list[Streams] = []
+        self._forget_at: dict[int, float] = {}
+        self._heartbeats = self._peer_heartbeats = 0
+        self._attested = -1
+        self._peer_epoch = 0
+        self._next_heartbeat = now
+        self._heartbeat_gap = REPEAT_SECONDS
+        self._rekeyed_at = self._heard_at = now
+        self._next_start = now + self._interval
+        self._next_repeat = self._give_up_at = 0.0
+        self._alarms = self._told_silent = 0
+        self._untold: list[SessionEvent] = []  # of a record that went on to be refused: told with the next one
+        self.ended = False
+
+    # -- what the application does --------------------------------------------------------------------------------
+
+    @property
+    def epoch(self) -> int:
+        """The epoch in which this side sends."""
+        return self._rekey.epoch
+
+    @property
+    def th2(self) -> bytes:
+        """The transcript hash of that epoch, 32 bytes."""
+        return self._rekey.th2
+
+    @property
+    def attested_epoch(self) -> int:
+        """The newest epoch whose th2 the other side's identity signed; -1 before the first heartbeat."""
+        return self._attested
+
+    def frame_keys(self, who: str | None = None, *, short_tags: frozenset[int] = frozenset()) -> FrameKeys:
+        """frame.7: the keys of this call's frames, once; they follow every rekey. A second call raises ApiMisuse."""
+        if self._frames is not None or self.ended:
+            raise ApiMisuse("the frame keys of this call were given out already, or it is over", clause="frame.5-6")
+        suite = CipherSuite(self._result.frame_suite)
+        first, *later = sorted(self._base_keys)  # an old epoch too: the other side may still send in it
+        base_keys, self._base_keys = self._base_keys, {}
+        keys = FrameKeys(base_keys[first], self.role, suite, who=who, short_tags=short_tags, epoch=first)
+        for epoch in later:
+            keys.install_epoch(epoch, base_keys[epoch])
+        keys.send_in(self.epoch)
+        keys.on_open = self._announce
+        self._frames = keys
+        waiting, self._unannounced = self._unannounced, []
+        for streams in waiting:
+            self._streams(streams)
+        return keys
+
+    def send(self, message: Message, *, confirmed: bool = True) -> None:
+        """control.3: queue one message; receipts are signed here.
+
+        `confirmed=False` is for application data that may be lost. ApiMisuse for it with another message, and when the
+        call is over.
+        """
+        if not confirmed and not isinstance(message, AppData):
+            raise ApiMisuse("only application data may go unconfirmed", clause="control.2-6")
+        self._queue(message, confirmed=confirmed)
+
+    def rekey(self, now: float) -> None:
+        """epoch.2: change the keys now. Harmless while a change is under way."""
+        if not self._rekey.waits_for_rk2:
+            self._start(now)
+
+    def transport_changed(self, now: float) -> None:
+        """control.2-7: what was not acknowledged goes out again by the new way."""
+        self._control.transport_changed(now)
+
+    def hang_up(self, bye: Bye, now: float) -> list[bytes]:
+        """control.3-1: the last records: what was queued, once more, and behind it the bye. Nothing is repeated."""
+        self._control.transport_changed(now)
+        records = self._control.records_to_send(now)
+        self._queue(bye, confirmed=False)
+        return records + self._control.records_to_send(now)
+
+    def stop(self, message: str) -> None:
+        """frame.7-10: as `wipe`, and no frame is sealed or opened from now on."""
+        if self._frames is not None:
+            self._frames.stop(message)
+        self.wipe()
+
+    def wipe(self) -> None:
+        """Zero every secret of the session that is still here; running streams go on until they are gone."""
+        self.ended = True
+        self._rekey.wipe()
+        for base_key in self._base_keys.values():
+            base_key.wipe()
+        if self._frames is not None:
+            self._frames.wipe()
+
+    # -- what the network brings ----------------------------------------------------------------------------------
+
+    def receive(self, record: bytes, now: float) -> list[SessionEvent]:
+        """What one record means. Raises what `ControlChannel.receive`, `decode` and the rekey raise."""
+        message = self._control.receive(record)
+        self._untold += [PeerHeard()] if self._told_silent else []
+        self._heard_at, self._told_silent = now, 0
+        self._untold += self._notice_epoch(self._control.heard_epoch, now)
+        if message is not None:
+            self._untold += self._take(message, now)
+        events, self._untold = self._untold + self._carry_out(now), []
+        return events
+
+    def records_to_send(self, now: float) -> list[bytes]:
+        """The records that are due."""
+        return self._control.records_to_send(now)
+
+    # -- what time brings -----------------------------------------------------------------------------------------
+
+    def next_timer(self, now: float) -> float:
+        """When to call `handle_timer` again, at the latest."""
+        waits = self._rekey.holds_answer or self._forget_at or self._peer_epoch < self.epoch
+        times = [self._next_heartbeat, self._control.next_timer, now + LOOK_SECONDS if waits else None]
+        times.append(self._next_repeat if self._rekey.waits_for_rk2 else self._next_start)
+        return min(each for each in times if each is not None)
+
+    def handle_timer(self, now: float) -> list[SessionEvent]:
+        """Everything that is due: repeats, heartbeats, rekeys, old keys, alarms."""
+        if self.ended:
+            return []
+        events = self._look_at_frames(now)
+        events += self._rekey_timers(now)
+        self._forget(now)
+        if now >= self._next_heartbeat:
+            self._beat(now)
+        return events + self._alarm(now)
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _interval(self) -> float:
+        """The callee comes a little later, so that both seldom start at once."""
+        return self.policy.rekey_seconds + (GIVE_UP_SECONDS if self.role is Role.CALLEE else 0.0)
+
+    def _take(self, message: ControlMessage, now: float) -> list[SessionEvent]:
+        said = decode(message)
+        if said is None:
+            return [PeerControl(message)]
+        if isinstance(said, Heartbeat):
+            return self._heartbeat(said, message)
+        if isinstance(said, Rk1):
+            self._rekey.receive_rk1(said.signed)
+            return []
+        if isinstance(said, Rk2):
+            self._rekey.receive_rk2(said.signed)
+            return []
+        if isinstance(said, Bye):
+            return [CallEnded(EndReason.HUNG_UP, _GOODBYES[said.reason], authenticated=True)]
+        if isinstance(said, Receipt):
+            if said.th2 not in self._all_th2:
+                raise VerificationFailed("a receipt names a transcript of another call", clause="control.3-3")
+            self._verify(Receipt, message, said.th2)
+        if isinstance(said, Streams):
+            self._streams(said)
+        return [PeerSaid(said)]
+
+    def _heartbeat(self, beat: Heartbeat, message: ControlMessage) -> list[SessionEvent]:
+        if beat.epoch != message.epoch:
+            raise VerificationFailed("a heartbeat names another epoch", epoch=message.epoch, clause="control.3-4")
+        if beat.th2 != self._th2.get(message.epoch):
+            what = "a heartbeat names another transcript"
+            raise VerificationFailed(what, epoch=message.epoch, clause="control.3-4")
+        self._verify(Heartbeat, message, beat.th2)
+        if beat.number <= self._peer_heartbeats:
+            return []
+        self._peer_heartbeats = beat.number
+        attested: list[SessionEvent] = []
+        if beat.epoch > self._attested:
+            self._attested = beat.epoch
+            attested = [EpochAttested(beat.epoch, beat.th2)]
+        return [*attested, PeerSent(beat.epoch, beat.sent)]
+
+    def _verify(self, kind: type[Heartbeat | Receipt], message: ControlMessage, th2: bytes) -> None:
+        """control.3-3: the signature, under that th2."""
+        fields = dict(message.fields)
+        signature = fields.pop(SIGNATURE)
+        body = message.raw[: len(message.raw) - len(encode_tlv({SIGNATURE: signature}, "control"))]
+        signed = _to_sign(kind, self.role.other, th2, body)
+        peer = self._result.peer_identity
+        sign.verify(peer, signed, signature, what=f"the {kind.__name__.lower()}", clause="control.3-3")
+
+    def _queue(self, message: Message, *, confirmed: bool) -> None:
+        if self.ended:
+            raise ApiMisuse("the call is over")
+        self._control.send(message.type, self._signed(message), confirmed=confirmed)
+
+    def _signed(self, message: Message) -> dict[int, bytes]:
+        fields = message.fields()
+        if isinstance(message, Heartbeat | Receipt):
+            to_sign = _to_sign(type(message), self.role, message.th2, encode_tlv(fields, "control"))
+            fields[SIGNATURE] = self._identity.sign(to_sign)
+        return fields
+
+    def _streams(self, said: Streams) -> None:
+        if self._frames is None:
+            self._unannounced.append(said)
+        elif said.state is StreamState.ENDED:
+            self._frames.end_remote(said.context)
+        else:
+            self._frames.announce_remote(said.context, said.kind, said.codec, source=said.source, layer=said.layer)
+
+    def _announce(self, stream: LocalStream) -> None:
+        """frame.7-2: what the other side has to know of a further stream of ours before it can open it."""
+        if not self.ended:
+            self.send(Streams(stream.context, stream.kind, stream.codec, stream.source))
+
+    def _beat(self, now: float) -> None:
+        """A heartbeat; quickly one after the other while the other side has shown no sign in this epoch."""
+        self._heartbeats += 1
+        sent = () if self._frames is None else self._frames.sent()
+        self._queue(Heartbeat(self.epoch, self.th2, self._heartbeats, sent), confirmed=False)
+        self._next_heartbeat = now + self._heartbeat_gap
+        self._heartbeat_gap = min(self._heartbeat_gap * 2, HEARTBEAT_SECONDS)
+
+    # -- rekey ----------------------------------------------------------------------------------------------------
+
+    def _rekey_timers(self, now: float) -> list[SessionEvent]:
+        if not self._rekey.waits_for_rk2:
+            if now >= self._next_start or self._most_frames() >= self.policy.rekey_frames:
+                self._start(now)
+            return []
+        if now >= self._give_up_at:
+            self._rekey.give_up()
+            self._next_start = now + GIVE_UP_SECONDS
+            return [RekeyAbandoned(self.epoch + 1, self._rekey.attempts)]
+        if now >= self._next_repeat:
+            self._next_repeat = now + REPEAT_SECONDS
+            self._rekey.repeat()
+            self._carry_out(now)
+        return []
+
+    def _start(self, now: float) -> None:
+        self._give_up_at = now + GIVE_UP_SECONDS
+        self._next_repeat = now + REPEAT_SECONDS
+        self._rekey.start()
+        self._carry_out(now)
+
+    def _most_frames(self) -> int:
+        return 0 if self._frames is None else max((frames for _, frames in self._frames.sent()), default=0)
+
+    def _look_at_frames(self, now: float) -> list[SessionEvent]:
+        """epoch.2-4: frames are opened elsewhere; here it is seen in which epoch the other side's are."""
+        if self._frames is None:
+            return []
+        self._frames.expire(now)
+        newest = self.epoch + 1 if self._rekey.holds_answer else self.epoch
+        return self._notice_epoch(newest, now) if self._frames.peer_is_in(newest) else []
+
+    def _notice_epoch(self, epoch: int, now: float) -> list[SessionEvent]:
+        """The other side sends in that epoch: this side moves there too, and what is older begins to leave."""
+        if epoch <= self._peer_epoch:
+            return []
+        self._peer_epoch = epoch
+        if epoch > self.epoch:
+            self._rekey.new_epoch_seen()
+        for old in [old for old in self._th2 if old < epoch and old not in self._forget_at]:
+            self._forget_at[old] = now + FORGET_SECONDS
+            if self._frames is not None:
+                self._frames.leave_epoch(old)
+        return self._carry_out(now)
+
+    def _carry_out(self, now: float) -> list[SessionEvent]:
+        """What the rekey machine decided: keys in, halves out, and the switch."""
+        rekey = self._rekey
+        installed, rekey.installed = rekey.installed, []
+        for new in installed:
+            self._control.install(new.number, new.control)
+            if self._frames is None:
+                self._base_keys[new.number] = new.base_key
+            else:
+                self._frames.install_epoch(new.number, new.base_key)
+        outgoing, rekey.outgoing = rekey.outgoing, []
+        for half in outgoing:
+            self._queue(half, confirmed=False)
+        if rekey.pending_th2 is not None:
+            self._th2[self.epoch + 1] = rekey.pending_th2
+        if not rekey.switched:
+            return []
+        rekey.switched = False
+        return [self._switch(now)]
+
+    def _switch(self, now: float) -> EpochChanged:
+        """epoch.2-2: from now on everything is sent in the new epoch; the first of it is a heartbeat."""
+        self._th2[self.epoch] = self.th2
+        self._all_th2.add(self.th2)
+        self._control.send_in(self.epoch)
+        if self._frames is not None:
+            self._frames.send_in(self.epoch)
+        self._rekeyed_at, self._alarms = now, 0
+        self._next_start = now + self._interval
+        self._heartbeat_gap = REPEAT_SECONDS
+        self._beat(now)
+        return EpochChanged(self.epoch)
+
+    def _forget(self, now: float) -> None:
+        """epoch.3-2: keys whose time is over."""
+        for epoch in [epoch for epoch, at in self._forget_at.items() if now >= at]:
+            del self._forget_at[epoch], self._th2[epoch]
+            self._control.forget(epoch)
+            if self._frames is not None:
+                self._frames.forget_epoch(epoch)
+            elif (base_key := self._base_keys.pop(epoch, None)) is not None:
+                base_key.wipe()
+
+    # -- alarms ---------------------------------------------------------------------------------------------------
+
+    def _alarm(self, now: float) -> list[SessionEvent]:
+        events: list[SessionEvent] = []
+        intervals = int((now - self._rekeyed_at) / self.policy.rekey_seconds)
+        if intervals >= ALARM_INTERVALS and intervals > self._alarms:
+            self._alarms = intervals
+            events.append(RekeyOverdue(now - self._rekeyed_at))
+        silence = now - self._heard_at
+        if silence >= self.policy.lost_after:
+            message = f"nothing authentic came for {silence:.0f} s"
+            events.append(CallEnded(EndReason.LOST, message, authenticated=False))
+        elif silence >= self.policy.silent_after * (self._told_silent + 1):
+            self._told_silent = int(silence / self.policy.silent_after)
+            events.append(PeerSilent(silence))
+        return events
+
+
+def _to_sign(kind: type[Message], role: Role, th2: bytes, fields: bytes) -> bytes:
+    return lv(_LABELS[kind]) + bytes([role.sender_index]) + th2 + lv(fields)
