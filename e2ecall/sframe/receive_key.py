@@ -124,6 +124,7 @@ class InstalledKeys:
         with self._lock:
             for key in [key for key in self._by_kid.values() if key.epoch == epoch]:
                 self._drop(key)
+            self._epochs.pop(epoch, None)  # the next epoch with these low bits is another one, with or without keys
 
     def kids(self) -> list[int]:
         """The KIDs that have a key."""

@@ -537,10 +537,6 @@ def test_late_frame_keys_while_an_answer_is_pending():
 
 
 @pytest.mark.clause("epoch.2-4", "frame.6-15")
-@pytest.mark.xfail(
-    strict=True,
-    reason="the receiver remembers the epoch 16 before as begun: needs InstalledKeys.remove_epoch to forget",
-)
 def test_an_epoch_with_the_low_bits_of_one_that_was_heard_is_not_taken_for_heard():
     """Every stream of the other side has ended, so that no key of the new epoch is installed beside the old memory."""
     alice, bob, sim = call(frames=0.02)
