@@ -1,6 +1,7 @@
 """What the sealed half of m3 and m4 may not say: kex.4, and the identity, signature and seal checks of kex.7."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 
@@ -160,8 +161,12 @@ def test_a_whole_good_payload_is_taken():
         tlv(6, b"\0\5"),
         tlv(7, b"n" * 64),
     )
-    assert caller_payload(*fields).peer_profile == callee_payload(*fields).peer_profile
-    assert len(caller_payload(*fields).peer_profile.fingerprints) == 2
+    taken = caller_payload(*fields).peer_profile
+    unasked = [field for field in fields if field != tlv(6, b"\0\5")]  # a callee names a suite to a caller that did
+    assert callee_payload(*unasked).peer_profile == replace(taken, frame_suites=())
+    assert len(taken.fingerprints) == 2
+    assert taken.frame_suites == (5,)
+    assert taken.encryption_key == bytes(1216)
 
 
 @pytest.mark.clause("kex.4-12")
