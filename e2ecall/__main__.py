@@ -23,6 +23,8 @@ def main() -> None:
             raise
         sys.stderr.write(f"error: this needs {missing}\nhint: pip install 'e2ecall[all]'\n")
         status = 1
+    except KeyboardInterrupt:  # while the modules load; later `run` has its own word for it
+        status = 130
     try:
         sys.stdout.flush()
     except OSError:  # whoever read our output is gone; the interpreter must not trip over it once more

@@ -55,6 +55,7 @@ class FrameReason(StrEnum):
     TOO_OLD = "too-old"
     AUTHENTICATION = "authentication"
     EXHAUSTED = "exhausted"
+    STOPPED = "stopped"
 
 
 class StreamMismatch(StrEnum):

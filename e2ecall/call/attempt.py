@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from e2ecall.call.events import AttemptAbandoned, CallEnded, EndReason, IncomingCall, MessageRefused
+from e2ecall.call.inputs import is_time
 from e2ecall.crypto.kdf import sha256
 from e2ecall.crypto.rng import Rng
 from e2ecall.crypto.sign import Signer
@@ -56,8 +57,8 @@ class Limits:
     ring: float = 60.0
 
     def __post_init__(self) -> None:
-        if min(self.answer, self.proof, self.ring) <= 0:
-            raise ApiMisuse("a limit is a number of seconds above 0", clause="kex.9-4")
+        if not all(is_time(each) and each > 0 for each in (self.answer, self.proof, self.ring)):
+            raise ApiMisuse("a limit is a finite number of seconds above 0", clause="kex.9-4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ class Attempt:
         self._repeat_at = 0.0
         self._deadline: float | None = None
         self.openings = 0
+        self.ignored = 0  # messages that came again, crossed, or were of another call
         self.over = False
         self.outgoing: list[bytes] = []
 
@@ -170,9 +172,11 @@ class Attempt:
     def _receive(self, data: bytes, now: float) -> list[AttemptEvent]:
         digest = sha256(data)
         if digest in self._own_offers:
-            return []  # this side's own, reflected
+            self.ignored += 1  # this side's own, reflected
+            return []
         if digest in self._taken:
             again = self._taken[digest]
+            self.ignored += again is None
             self.outgoing += [] if again is None else [again]
             return []
         kind = data[1] if len(data) > 1 else 0
@@ -213,7 +217,8 @@ class Attempt:
             raise PeerMisbehaved("this offer was answered before, and its attempt has failed", clause="kex.6-5")
         if isinstance(state, OfferSent):
             if sha256(state.offer) < digest:
-                return []  # crossed offers, and ours is the smaller: the other side answers it
+                self.ignored += 1  # crossed offers, and ours is the smaller: the other side answers it
+                return []
         elif state is not None:
             raise PeerMisbehaved("an offer while another attempt is under way", clause="kex.9-1")
         if len(self._answered) >= OFFERS_PER_RING:
@@ -235,6 +240,7 @@ class Attempt:
 
     def _receive_abort(self, abort: Abort) -> list[AttemptEvent]:
         if isinstance(self._state, Reached) or abort.call_id != self.call_id:
+            self.ignored += 1
             return []  # an established call ends by a bye only, and another call's abort is nothing to this one
         self.abandon(None)
         message = f"the other side ended the attempt: {abort.reason.name.lower()}"
@@ -251,17 +257,17 @@ class Attempt:
     def handle_timer(self, now: float) -> list[AttemptEvent]:
         """kex.9-4, kex.9-5: repeat what is out, and end what has waited too long."""
         if self._deadline is not None and now >= self._deadline:
-            return self._time_out()
+            return self._time_out(now)
         if self._repeat is not None and now >= self._repeat_at:
             self._repeat_at = now + REPEAT_SECONDS
             self._post(self._repeat)
         return []
 
-    def _time_out(self) -> list[AttemptEvent]:
+    def _time_out(self, now: float) -> list[AttemptEvent]:
         state = self._state
         if isinstance(state, AnswerSent):  # back to waiting, within the limit of offers
             state.abandon()
-            self._back_to_waiting()
+            self._back_to_waiting(now)
             return [AttemptAbandoned(EndReason.NO_PROOF, self.openings, self.answers)]
         no_proof = isinstance(state, RevealSent)
         self.abandon(AbortReason.NO_ANSWER)
@@ -283,7 +289,7 @@ class Attempt:
         if not (isinstance(state, AnswerSent | RevealSent) and state.spent):
             return [MessageRefused(error, fatal=False)]
         if isinstance(state, AnswerSent):
-            self._back_to_waiting()
+            self._back_to_waiting(now)
             return [MessageRefused(error, fatal=False)]
         if self._redials:
             self._redials -= 1
@@ -295,10 +301,11 @@ class Attempt:
         ended = CallEnded(EndReason.REFUSED, error.message, authenticated=False)
         return [MessageRefused(error, fatal=True), ended]
 
-    def _back_to_waiting(self) -> None:
+    def _back_to_waiting(self, now: float) -> None:
+        """For another offer: as long as the person likes, but who called and lost a crossing waits for an answer."""
         self._state = None
         self._taken = {}
-        self._wait(None)
+        self._wait(now + self._limits.answer if self._own_offers else None)
 
     def _post(self, message: bytes) -> None:
         self.outgoing.append(message)

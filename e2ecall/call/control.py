@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from e2ecall.call.records import EPOCH_BYTE, Body, EpochRecords, epoch_byte_of
+from e2ecall.call.records import EPOCH_BYTE, FIELDS_LIMIT, Body, EpochRecords, epoch_byte_of
 from e2ecall.errors import ApiMisuse, CounterExhausted, MalformedMessage, PeerMisbehaved
 from e2ecall.handshake.keys import ControlKeys, Role
 from e2ecall.wire.control import ControlType
@@ -76,6 +76,7 @@ class ControlChannel:
         self._all_before = 1  # every id below it was taken
         self._taken: set[int] = set()
         self._acks: dict[int, None] = {}
+        self.ignored = 0  # messages that came again
 
     # -- epochs ---------------------------------------------------------------------------------------------------
 
@@ -106,14 +107,22 @@ class ControlChannel:
         if known is not None and known.epoch == epoch:
             del self._epochs[epoch & EPOCH_BYTE]
 
+    def close(self) -> None:
+        """epoch.3-2: the call is over: the keys of every epoch are gone, and nothing is sealed or opened any more."""
+        for records in (self._sending, *self._epochs.values()):
+            records.close()
+
     # -- sending --------------------------------------------------------------------------------------------------
 
     def send(self, kind: int, fields: Mapping[int, bytes], *, confirmed: bool = True) -> None:
         """control.2-6, control.2-9: queue a message.
 
-        ApiMisuse when 1024 wait already: nobody acknowledges anything. CounterExhausted when no id is left.
+        ApiMisuse for more than fits a record, and when 1024 wait already: nobody acknowledges anything.
+        CounterExhausted when no id is left.
         """
         encoded = encode_tlv(fields, "control")
+        if len(encoded) > FIELDS_LIMIT:
+            raise ApiMisuse(f"a message has at most {FIELDS_LIMIT} bytes of fields", clause="control.2-10")
         if not confirmed:
             self._once.append(Body(kind, UNCONFIRMED, encoded))
         elif len(self._waiting) >= QUEUE_LIMIT:
@@ -169,6 +178,7 @@ class ControlChannel:
             self._acknowledged(fields)
             return None
         if not self._take(body.message_id):
+            self.ignored += 1
             return None
         return ControlMessage(body.type, body.message_id, fields, epoch.epoch, body.fields)
 

@@ -19,7 +19,7 @@ from e2ecall.sframe import DEFAULT_SUITE, ONE_TO_ONE, CipherSuite, Owned, Receiv
 from e2ecall.sframe.owned import refuse_after_fork
 from e2ecall.sframe.suites import cipher_suite
 
-__all__ = ["CAMERA", "MAX_CONTEXT", "MICROPHONE", "FrameKeys", "Kind", "LocalStream", "Role"]
+__all__ = ["CAMERA", "MAX_CONTEXT", "MICROPHONE", "FrameKeys", "Kind", "LocalStream", "Role", "check_codec"]
 
 _KINDS: dict[str, Kind] = {"audio": "audio", "video": "video"}
 
@@ -29,6 +29,7 @@ _FIRST: dict[Kind, int] = {"audio": MICROPHONE, "video": CAMERA}
 _FIRST_SOURCE: dict[Kind, Source] = {"audio": Source.MICROPHONE, "video": Source.CAMERA}
 _SOUND: Final = "opus"  # the one codec here that is no video
 _FIRST_FURTHER: Final = 2
+_SHOWN: Final = 32  # characters of a codec that an error repeats
 MAX_CONTEXT: Final = 1023  # per side and call; bounds what announcements can make a receiver hold
 
 
@@ -87,6 +88,7 @@ class FrameKeys(Owned):
         "receiver",
         "remote",
         "role",
+        "stopped",
         "suite",
         "who",
     )
@@ -111,6 +113,7 @@ class FrameKeys(Owned):
         self.who = who
         self.receiver = Receiver(suite, layout=ONE_TO_ONE, own_sender=self.role.sender_index)
         self.epoch = epoch
+        self.stopped: str | None = None  # why nothing is sealed or opened any more
         self._base_keys = {epoch: base_key.take()}
         self._local: list[LocalStream] = []
         self.on_open: Callable[[LocalStream], None] | None = None
@@ -161,10 +164,7 @@ class FrameKeys(Owned):
             raise PeerMisbehaved(f"context {context} cannot be announced", who=self.who, clause="frame.7-3")
         if kind not in _KINDS:
             raise PeerMisbehaved(f"a stream of kind {kind!r} is announced", who=self.who, clause="frame.7-3")
-        try:
-            name = layout_for(codec).name
-        except MediaUnavailable as error:
-            raise PeerIncompatible(error.message, who=self.who, clause=error.clause) from None
+        name = check_codec(codec, who=self.who)
         if self._is_refused(kind, context, name):
             message = f"video in context {context} has the 32-bit tags of {self.suite.name}"
             raise PeerIncompatible(message, who=self.who, clause="frame.7-7")
@@ -246,6 +246,7 @@ class FrameKeys(Owned):
 
     def stop(self, message: str) -> None:
         """frame.7-10: seal and open nothing any more, on any stream: a comparison failed, or a key must not be used."""
+        self.stopped = message
         self.wipe()
         for stream in self._local:
             stream.sender = _StoppedSender(stream.sender.kid, message)
@@ -287,6 +288,15 @@ class FrameKeys(Owned):
 
     def __repr__(self) -> str:
         return f"<FrameKeys of the {self.role}, {self.suite.name}>"
+
+
+def check_codec(codec: str, *, who: str | None = None) -> str:
+    """frame.7-3: the name of an announced codec; PeerIncompatible, which repeats little of it, without a layout."""
+    try:
+        return layout_for(codec).name
+    except MediaUnavailable as error:
+        message = error.message if len(codec) <= _SHOWN else "frames of the announced codec cannot be opened"
+        raise PeerIncompatible(message, who=who, clause=error.clause) from None
 
 
 def _check_kind(kind: str) -> None:

@@ -51,10 +51,16 @@ class IncomingCall:
 
 @dataclass(frozen=True, slots=True)
 class MessageRefused:
-    """A message was refused for `error`; the attempt goes on if `fatal` is not set."""
+    """A message was refused for `error`; the attempt goes on if `fatal` is not set.
+
+    The error is kept without its traceback, whose frames would hold keys for as long as somebody keeps this event.
+    """
 
     error: E2ECallError
     fatal: bool
+
+    def __post_init__(self) -> None:
+        self.error.__traceback__ = self.error.__context__ = self.error.__cause__ = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,5 +155,6 @@ SessionEvent = (
     | RekeyOverdue
     | PeerSilent
     | PeerHeard
+    | MessageRefused
     | CallEnded
 )

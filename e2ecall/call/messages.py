@@ -75,8 +75,9 @@ class Sdp:
 
     def fields(self) -> dict[int, bytes]:
         """{number: value}; ApiMisuse for candidates in it."""
+        sdp = _utf8(self.sdp)
         _require("a=candidate:" not in self.sdp, "candidates have messages of their own")
-        return {1: bytes([self.is_answer]), 2: _utf8(self.sdp)}
+        return {1: _fits(self.is_answer, 1, below=2), 2: sdp}
 
     @classmethod
     def read(cls, fields: Fields) -> Sdp:
@@ -119,9 +120,13 @@ class Streams:
 
     def fields(self) -> dict[int, bytes]:
         """{number: value}."""
-        fixed = {1: self.context.to_bytes(2), 2: bytes([_KINDS.index(self.kind)]), 3: _utf8(self.codec)}
-        layer = {} if self.layer is None else {5: bytes([self.layer])}
-        return fixed | {4: bytes([_SOURCES.index(self.source)])} | layer | {6: bytes([self.state])}
+        _require(self.kind in _KINDS and self.source in _SOURCES, "a stream has one of the known kinds and sources")
+        codec = _utf8(self.codec)
+        _require(self.codec == self.codec.lower(), "a codec is in lower case")
+        fixed = {1: _fits(self.context, 2), 2: bytes([_KINDS.index(self.kind)]), 3: codec}
+        layer = {} if self.layer is None else {5: _fits(self.layer, 1)}
+        source = _SOURCES.index(self.source)
+        return fixed | {4: bytes([source])} | layer | {6: _fits(self.state, 1, below=len(StreamState))}
 
     @classmethod
     def read(cls, fields: Fields) -> Streams:
@@ -150,7 +155,7 @@ class Mute:
 
     def fields(self) -> dict[int, bytes]:
         """{number: value}."""
-        return {1: self.context.to_bytes(2), 2: bytes([self.muted])}
+        return {1: _fits(self.context, 2), 2: _fits(self.muted, 1, below=2)}
 
     @classmethod
     def read(cls, fields: Fields) -> Mute:
@@ -254,7 +259,9 @@ class Receipt:
 
     def fields(self) -> dict[int, bytes]:
         """{number: value}, without the signature."""
-        return {1: bytes([self.method]), 2: bytes([self.matched]), 3: self.th2}
+        _require(self.method in set(ReceiptMethod), "a receipt names a known method")
+        _require(len(self.th2) == _HASH, f"a receipt names a transcript of {_HASH} bytes")
+        return {1: bytes([self.method]), 2: _fits(self.matched, 1, below=2), 3: self.th2}
 
     @classmethod
     def read(cls, fields: Fields) -> Receipt:
@@ -276,6 +283,7 @@ class Bye:
 
     def fields(self) -> dict[int, bytes]:
         """{number: value}."""
+        _require(self.reason in set(AbortReason), "a bye names a known reason")
         return {1: bytes([self.reason])} if self.reason else {}
 
     @classmethod
@@ -295,6 +303,7 @@ class AppData:
 
     def fields(self) -> dict[int, bytes]:
         """{number: value}; ApiMisuse for a label above 255 bytes and for what does not fit a field."""
+        _require(isinstance(self.data, bytes), "the data of a message is bytes")
         label = _utf8(self.label)
         _require(len(label) <= LABEL_LIMIT, f"a label has at most {LABEL_LIMIT} bytes")
         _require(len(self.data) < 1 << 16, "data of one message has fewer than 65,536 bytes")
@@ -366,8 +375,14 @@ def _text(fields: Fields, number: int, what: str) -> str:
         raise _malformed(what, number) from None
 
 
+def _fits(number: int, length: int, *, below: int | None = None) -> bytes:
+    limit = 1 << 8 * length if below is None else below
+    _require(isinstance(number, int) and 0 <= number < limit, "a number of the message does not fit its field")
+    return number.to_bytes(length)
+
+
 def _utf8(text: str) -> bytes:
-    _require(has_utf8(text), "the text has no UTF-8 form")
+    _require(isinstance(text, str) and has_utf8(text), "the text has no UTF-8 form")
     return text.encode()
 
 

@@ -4,8 +4,9 @@
     handle_timer(now) -> list[Event]          whatever is due; `next_timer(now)` says when to come back
     messages_to_send(now) -> list[bytes]      what to give to the transport in use, each message whole
 
-`now` is in seconds of a clock that never goes back. Nothing is accepted without the person: `accept` and `end` follow
-`IncomingCall`. Rules of the exchange stand in `attempt`, those of the established call in `session`.
+`now` is in seconds of a clock that never goes back; another is ApiMisuse. Nothing is accepted without the person:
+`accept` and `end` follow `IncomingCall`. Rules of the exchange stand in `attempt`, those of the established call in
+`session`.
 """
 
 from __future__ import annotations
@@ -24,14 +25,16 @@ from e2ecall.call.events import (
     PeerControl,
     SessionEvent,
 )
-from e2ecall.call.messages import Bye, Message
-from e2ecall.call.session import Session, SessionPolicy
+from e2ecall.call.inputs import Clock, as_bytes
+from e2ecall.call.messages import Bye
+from e2ecall.call.session import Said, Session, SessionPolicy
 from e2ecall.crypto.mlkem import Kem
 from e2ecall.crypto.rng import Rng
 from e2ecall.crypto.sign import Signer
 from e2ecall.errors import ApiMisuse, E2ECallError, PeerMisbehaved
 from e2ecall.handshake import AbortReason, Established, LinkSecret, Profile, Role, Suite
 from e2ecall.handshake.messages import DEFAULT_SUITES
+from e2ecall.sframe.owned import Owned
 from e2ecall.wire.control import ENVELOPE, Channel
 from e2ecall.wire.declared import build_bytes, parse_exact
 
@@ -71,8 +74,11 @@ class CallEstablished:
 Event = IncomingCall | CallEstablished | MessageRefused | AttemptAbandoned | SessionEvent
 
 
-class OneToOne:
-    """One side of one call. `profile` is what it says of itself; the callee may give another one to `accept`."""
+class OneToOne(Owned):
+    """One side of one call. `profile` is what it says of itself; the callee may give another one to `accept`.
+
+    It is not copied, and over in a forked child.
+    """
 
     def __init__(
         self,
@@ -95,9 +101,11 @@ class OneToOne:
         self._attempt = Attempt(identity, rng, profile, suites=suites, secret=secret, limits=limits, redials=redials)
         self._session: Session | None = None
         self._ended = False
-        self._now = 0.0  # when something happened last
+        self._clock = Clock()
         self._last_words: list[bytes] = []
         self.refused = 0
+        self._late = 0
+        super().__init__()
 
     @property
     def openings(self) -> int:
@@ -108,6 +116,11 @@ class OneToOne:
     def answers(self) -> int:
         """q_B: how many different offers this side has answered in this call."""
         return self._attempt.answers
+
+    @property
+    def ignored(self) -> int:
+        """How many messages changed nothing and were not refused: repeated, crossed, too late, or after the end."""
+        return self._late + self._attempt.ignored + (0 if self._session is None else self._session.ignored)
 
     @property
     def established(self) -> bool:
@@ -123,6 +136,7 @@ class OneToOne:
 
     def call(self, now: float) -> None:
         """Send m1. One per act of the person: a second call on the same object is ApiMisuse."""
+        self._clock.tell(now)
         if self._ended:
             raise ApiMisuse("this call is over", clause="kex.9-2")
         self._attempt.call(now)
@@ -133,10 +147,13 @@ class OneToOne:
         VerificationFailed where one side says direct and the other relayed, PeerIncompatible without a common SFrame
         suite: nothing has gone out then, and `end` declines.
         """
+        self._clock.tell(now)
         return [self._establish(self._attempt.accept(profile), now)]
 
     def end(self, reason: AbortReason = AbortReason.UNSPECIFIED) -> None:
         """Hang up: a bye under the control keys, an abort before there are any. Harmless when already over."""
+        if not isinstance(reason, AbortReason):
+            raise ApiMisuse(f"a call does not end with the reason {reason!r}", clause="control.3-1")
         if self._ended:
             return
         self._say_bye(reason)
@@ -155,27 +172,34 @@ class OneToOne:
         self._finish(AbortReason.FAILED)
         return [CallEnded(EndReason.STOPPED, message, authenticated=False)]
 
-    def send(self, message: Message, *, confirmed: bool = True) -> None:
+    def send(self, message: Said, *, confirmed: bool = True) -> None:
         """Queue one control message; ApiMisuse before the call is established or after it ended."""
         self._established().send(message, confirmed=confirmed)
 
     def rekey(self, now: float) -> None:
         """epoch.2: change all keys now. ApiMisuse before the call is established or after it ended."""
+        self._clock.tell(now)
         self._established().rekey(now)
 
     def transport_changed(self, now: float) -> None:
         """control.2-7: messages go another way from now on. ApiMisuse as for `send`."""
+        self._clock.tell(now)
         self._established().transport_changed(now)
 
     # -- what the network brings ----------------------------------------------------------------------------------
 
     def receive(self, data: bytes, now: float) -> list[Event]:
-        """What one opaque message means. Never raises for what is in it: a refusal is a `MessageRefused`."""
-        self._now = now
+        """What one opaque message means. Never raises for what is in it: a refusal is a `MessageRefused`.
+
+        ApiMisuse for what is not bytes.
+        """
+        self._clock.tell(now)
+        message = as_bytes(data)
         if self._ended:
+            self._late += 1
             return []
         try:
-            envelope = parse_exact(ENVELOPE, data, "envelope")
+            envelope = parse_exact(ENVELOPE, message, "envelope")
             if envelope.channel == Channel.EXCHANGE:
                 return self._exchange(self._attempt.receive(envelope.message, now), now)
             if envelope.channel == Channel.CONTROL and self._session is not None:
@@ -189,7 +213,7 @@ class OneToOne:
 
     def messages_to_send(self, now: float) -> list[bytes]:
         """What is to be given to the transport; each message is given out once."""
-        self._now = now
+        self._clock.tell(now)
         outgoing, self._attempt.outgoing = self._attempt.outgoing, []
         messages = [_envelope(Channel.EXCHANGE, message) for message in outgoing]
         records, self._last_words = self._last_words, []
@@ -201,18 +225,23 @@ class OneToOne:
 
     def next_timer(self, now: float) -> float | None:
         """When to call `handle_timer` at the latest; None when nothing is waited for."""
+        self._clock.tell(now)
         if self._ended:
             return None
         return self._attempt.next_timer if self._session is None else self._session.next_timer(now)
 
     def handle_timer(self, now: float) -> list[Event]:
         """Everything that is due: repetitions, time limits, heartbeats, rekeys, old keys."""
-        self._now = now
+        self._clock.tell(now)
         if self._ended:
             return []
         if self._session is None:
             return self._exchange(self._attempt.handle_timer(now), now)
         return self._told(self._session.handle_timer(now))
+
+    def disable_after_fork(self) -> None:
+        """control.2-1: the call goes on in the process that made it, and there alone."""
+        self._ended = True
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -241,13 +270,14 @@ class OneToOne:
         return CallEstablished(reached.role, reached.result, self._session)
 
     def _told(self, events: Sequence[SessionEvent]) -> list[Event]:
+        self.refused += sum(isinstance(event, MessageRefused) for event in events)
         if any(isinstance(event, CallEnded) for event in events):
             self._finish(None)
         return list(events)
 
     def _say_bye(self, reason: AbortReason) -> None:
         if self._session is not None:
-            self._last_words = self._session.hang_up(Bye(reason), self._now)
+            self._last_words = self._session.hang_up(Bye(reason), self._clock.now)
 
     def _finish(self, reason: AbortReason | None) -> None:
         self._ended = True

@@ -5,18 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from e2ecall.crypto.aead import AESGCM, InvalidTag, aes_gcm
+from e2ecall.crypto.aead import AESGCM, TAG_LENGTH, InvalidTag, aes_gcm
 from e2ecall.errors import ApiMisuse, CounterExhausted, MalformedMessage, PeerMisbehaved, VerificationFailed
 from e2ecall.handshake.keys import ControlKeys, Role
 from e2ecall.secret import SecretBytes
+from e2ecall.sframe.owned import Owned
 from e2ecall.wire.control import BODY, RECORD
 from e2ecall.wire.declared import build_bytes, parse_exact
 
-__all__ = ["EPOCH_BYTE", "WINDOW", "Body", "EpochRecords", "epoch_byte_of"]
+__all__ = ["EPOCH_BYTE", "FIELDS_LIMIT", "RECORD_LIMIT", "WINDOW", "Body", "EpochRecords", "epoch_byte_of"]
 
 WINDOW: Final = 64
 EPOCH_BYTE: Final = 0xFF
+RECORD_LIMIT: Final = 65_535  # with the byte of its envelope, what a relay takes in one message
 _AAD_LENGTH: Final = 9
+_BODY_HEAD: Final = 5
+FIELDS_LIMIT: Final = RECORD_LIMIT - _AAD_LENGTH - _BODY_HEAD - TAG_LENGTH
 _SEQUENCES: Final = 1 << 64
 
 
@@ -29,10 +33,11 @@ class Body:
     fields: bytes
 
 
-class EpochRecords:
+class EpochRecords(Owned):
     """Seals one direction and opens the other, under the control keys of one epoch.
 
-    The keys are wiped; the library keeps copies inside its AEAD objects until this object is gone.
+    The keys are wiped; the library keeps copies inside its AEAD objects until this object is closed or gone. It holds
+    the counter of a direction (control.2-1), so it is not copied, and a forked child cannot use it.
     """
 
     __slots__ = ("_aad_epoch", "_highest", "_next", "_receive", "_seen", "_send", "epoch")
@@ -41,11 +46,12 @@ class EpochRecords:
         self.epoch = epoch
         self._aad_epoch = bytes([epoch & EPOCH_BYTE])
         self._send: tuple[AESGCM, int] | None = _library_key(*keys.of(role))
-        self._receive = _library_key(*keys.of(role.other))
+        self._receive: tuple[AESGCM, int] | None = _library_key(*keys.of(role.other))
         keys.wipe()
         self._next = 0
         self._highest = -1
         self._seen = 0
+        super().__init__()
 
     def seal(self, body: Body) -> bytes:
         """control.2-1: the next record; CounterExhausted at 2^64, ApiMisuse after `end_sending`."""
@@ -64,11 +70,25 @@ class EpochRecords:
         """epoch.2-2: nothing more is sealed in this epoch; the library's copy of the send key goes."""
         self._send = None
 
+    def close(self) -> None:
+        """epoch.3-2: nothing is sealed or opened any more; the library's copies of both keys go."""
+        self._send = self._receive = None
+
+    def disable_after_fork(self) -> None:
+        """control.2-1: parent and child would each seal a record under the same number."""
+        self.close()
+
     def open(self, data: bytes) -> Body:
         """control.2-2 to control.2-4: the body of one record, once; the window moves only when it authenticates.
 
         MalformedMessage, VerificationFailed (does not authenticate), PeerMisbehaved (repeated, too old, other epoch).
+        ApiMisuse after `close`.
         """
+        if self._receive is None:
+            raise ApiMisuse("nothing more is opened in this epoch", epoch=self.epoch, clause="epoch.3-2")
+        if len(data) > RECORD_LIMIT:
+            message = f"a record has at most {RECORD_LIMIT} bytes"
+            raise MalformedMessage(message, path="record", clause="control.2-10")
         record = parse_exact(RECORD, data, "record", clause="control.2-2")
         if record.epoch != self.epoch & EPOCH_BYTE:
             raise PeerMisbehaved("the record is of another epoch", epoch=record.epoch, clause="control.2-4")

@@ -156,6 +156,7 @@ class Rekey:
         self.outgoing: list[Rk1 | Rk2] = []
         self.installed: list[NewEpoch] = []
         self.switched = False
+        self.ignored = 0  # halves that came too late, or lost to one of ours
 
     @property
     def pending_th2(self) -> bytes | None:
@@ -201,6 +202,7 @@ class Rekey:
         """
         half = read_rk1(rk1.data, self._suite)
         if half.epoch <= self.epoch:
+            self.ignored += 1
             return
         if half.epoch > self.epoch + 1:
             raise PeerMisbehaved("rk1 skips an epoch", epoch=half.epoch, clause="epoch.1-4")
@@ -208,8 +210,10 @@ class Rekey:
             self._step(Input.RK1_AGAIN)
             return
         if half.attempt <= self._seen_attempt:
+            self.ignored += 1
             return
         if self._started is not None and self._role is Role.CALLER:
+            self.ignored += 1
             self._step(Input.RK1_LOSES)
             return
         answer = answer_rekey(self._identity, self._rng, self._context(), rk1, kem=self._kem)
@@ -220,13 +224,13 @@ class Rekey:
 
     def receive_rk2(self, rk2: Signed) -> None:
         """epoch.1-6: switch, or ignore the answer to an rk1 that was given up. Raises as `RekeyStarted.receive_rk2`."""
-        if self._started is None:
+        rekeyed = None if self._started is None else self._started.receive_rk2(rk2)
+        if rekeyed is None:
+            self.ignored += 1
             return
-        rekeyed = self._started.receive_rk2(rk2)
-        if rekeyed is not None:
-            self._rekeyed = rekeyed
-            self._started = None
-            self._step(Input.RK2)
+        self._rekeyed = rekeyed
+        self._started = None
+        self._step(Input.RK2)
 
     def wipe(self) -> None:
         """Zero every chain and key that is still here."""

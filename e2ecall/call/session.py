@@ -12,16 +12,17 @@ Rules, in the order in which they bind:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from e2ecall.call.control import ControlChannel, ControlMessage
-from e2ecall.call.epochs import FrameKeys, LocalStream
+from e2ecall.call.epochs import MAX_CONTEXT, FrameKeys, LocalStream, check_codec
 from e2ecall.call.events import (
     CallEnded,
     EndReason,
     EpochAttested,
     EpochChanged,
+    MessageRefused,
     PeerControl,
     PeerHeard,
     PeerSaid,
@@ -31,40 +32,50 @@ from e2ecall.call.events import (
     RekeyOverdue,
     SessionEvent,
 )
+from e2ecall.call.inputs import Clock, as_bytes
 from e2ecall.call.messages import (
     SIGNATURE,
     AppData,
     Bye,
+    Candidate,
+    Chat,
     Heartbeat,
     Message,
+    Mute,
     Receipt,
     Rk1,
     Rk2,
+    Sdp,
     Streams,
     StreamState,
     decode,
 )
+from e2ecall.call.policy import GIVE_UP_SECONDS, SessionPolicy
 from e2ecall.call.rekey import Rekey
 from e2ecall.crypto import sign
 from e2ecall.crypto.mlkem import Kem
 from e2ecall.crypto.rng import Rng
 from e2ecall.crypto.sign import Signer
-from e2ecall.errors import ApiMisuse, VerificationFailed
+from e2ecall.errors import ApiMisuse, E2ECallError, PeerMisbehaved, VerificationFailed
 from e2ecall.handshake import AbortReason, Established
 from e2ecall.handshake.keys import Role
 from e2ecall.secret import SecretBytes
 from e2ecall.sframe import CipherSuite
+from e2ecall.sframe.owned import Owned
 from e2ecall.wire.declared import lv
 from e2ecall.wire.tlv import encode_tlv
 
-__all__ = ["Session", "SessionPolicy"]
+__all__ = ["ALARM_INTERVALS", "GIVE_UP_SECONDS", "Said", "Session", "SessionPolicy"]
+
+Said = Sdp | Candidate | Streams | Mute | Chat | Receipt | AppData
+"""What an application may send; the other messages are the session's own."""
 
 HEARTBEAT_SECONDS: Final = 5.0
-GIVE_UP_SECONDS: Final = 5.0
 REPEAT_SECONDS: Final = 1.0
 FORGET_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 0.25
 ALARM_INTERVALS: Final = 3
+MAX_WAITING: Final = 2 * (MAX_CONTEXT + 1)  # announcements: each stream can be opened once and ended once
 _GOODBYES: Final = {
     AbortReason.UNSPECIFIED: "the other side hung up",
     AbortReason.DECLINED: "the other side declined",
@@ -76,24 +87,11 @@ _GOODBYES: Final = {
 _LABELS: Final = {Heartbeat: b"e2ecall/1 heartbeat", Receipt: b"e2ecall/1 receipt"}
 
 
-@dataclass(frozen=True, slots=True)
-class SessionPolicy:
-    """How often keys change, and how long silence may last. Seconds, and frames of one stream."""
+class Session(Owned):
+    """One side of an established call. It takes the session keys out of `result`, and is not copied.
 
-    rekey_seconds: float = 600.0
-    rekey_frames: int = 1 << 31
-    silent_after: float = 15.0
-    lost_after: float = 60.0
-
-    def __post_init__(self) -> None:
-        if self.rekey_seconds <= GIVE_UP_SECONDS or not 0 < self.rekey_frames <= 1 << 31:
-            raise ApiMisuse("rekeys come after more than 5 s and at most 2^31 frames", clause="epoch.2-6")
-        if not 0 < self.silent_after <= self.lost_after:
-            raise ApiMisuse("silence is told before the call counts as lost")
-
-
-class Session:
-    """One side of an established call. It takes the session keys out of `result`."""
+    `now` is in seconds of a clock that never goes back. After its end each act is ApiMisuse, also in a forked child.
+    """
 
     def __init__(
         self,
@@ -106,6 +104,8 @@ class Session:
         policy: SessionPolicy | None = None,
         kem: Kem | None = None,
     ) -> None:
+        self._clock = Clock()
+        self._clock.tell(now)
         self.role = role
         self.policy = policy or SessionPolicy()
         self._identity = identity
@@ -118,7 +118,7 @@ class Session:
         self._th2 = {0: result.th2}
         self._all_th2 = {result.th2}  # of every epoch of the call: a receipt may come late
         self._frames: FrameKeys | None = None
-        self._unannounced: list[Streams] = []
+        self._unannounced: dict[Streams, None] = {}  # each once, in their order
         self._forget_at: dict[int, float] = {}
         self._heartbeats = self._peer_heartbeats = 0
         self._attested = -1
@@ -127,10 +127,12 @@ class Session:
         self._heartbeat_gap = REPEAT_SECONDS
         self._rekeyed_at = self._heard_at = now
         self._next_start = now + self._interval
-        self._next_repeat = self._give_up_at = 0.0
+        self._not_before = self._next_repeat = self._give_up_at = now
         self._alarms = self._told_silent = 0
         self._untold: list[SessionEvent] = []  # of a record that went on to be refused: told with the next one
+        self._old_heartbeats = 0
         self.ended = False
+        super().__init__()
 
     # -- what the application does --------------------------------------------------------------------------------
 
@@ -149,6 +151,11 @@ class Session:
         """The newest epoch whose th2 the other side's identity signed; -1 before the first heartbeat."""
         return self._attested
 
+    @property
+    def ignored(self) -> int:
+        """How many messages changed nothing and were not refused: they came again, too late, or lost to our own."""
+        return self._control.ignored + self._rekey.ignored + self._old_heartbeats
+
     def frame_keys(self, who: str | None = None, *, short_tags: frozenset[int] = frozenset()) -> FrameKeys:
         """frame.7: the keys of this call's frames, once; they follow every rekey. A second call raises ApiMisuse."""
         if self._frames is not None or self.ended:
@@ -162,36 +169,49 @@ class Session:
         keys.send_in(self.epoch)
         keys.on_open = self._announce
         self._frames = keys
-        waiting, self._unannounced = self._unannounced, []
+        waiting, self._unannounced = self._unannounced, {}
         for streams in waiting:
-            self._streams(streams)
+            try:
+                self._streams(streams)
+            except E2ECallError as error:  # the other side's mistake, and no reason to lose the keys
+                self._untold.append(MessageRefused(error, fatal=False))
         return keys
 
-    def send(self, message: Message, *, confirmed: bool = True) -> None:
+    def send(self, message: Said, *, confirmed: bool = True) -> None:
         """control.3: queue one message; receipts are signed here.
 
-        `confirmed=False` is for application data that may be lost. ApiMisuse for it with another message, and when the
-        call is over.
+        `confirmed=False` is for application data that may be lost. ApiMisuse for it with another message, for a message
+        that is not `Said`, or does not fit, and when the call is over.
         """
+        if not isinstance(message, Said):
+            raise ApiMisuse(f"an application does not send {type(message).__name__}", clause="control.2-6")
         if not confirmed and not isinstance(message, AppData):
             raise ApiMisuse("only application data may go unconfirmed", clause="control.2-6")
         self._queue(message, confirmed=confirmed)
 
     def rekey(self, now: float) -> None:
-        """epoch.2: change the keys now. Harmless while a change is under way."""
+        """epoch.2: change the keys now. Harmless while a change is under way; ApiMisuse when the call is over."""
+        self._going_on(now)
         if not self._rekey.waits_for_rk2:
             self._start(now)
 
     def transport_changed(self, now: float) -> None:
-        """control.2-7: what was not acknowledged goes out again by the new way."""
+        """control.2-7: what was not acknowledged goes out again by the new way. ApiMisuse when the call is over."""
+        self._going_on(now)
         self._control.transport_changed(now)
 
     def hang_up(self, bye: Bye, now: float) -> list[bytes]:
-        """control.3-1: the last records: what was queued, once more, and behind it the bye. Nothing is repeated."""
+        """control.3-1: the last records: what was queued, once more, and behind it the bye. Nothing is repeated.
+
+        The call is over then; `wipe` or `stop` follows. What control.2-8 makes wait behind 64 others is lost.
+        """
+        self._going_on(now)
         self._control.transport_changed(now)
         records = self._control.records_to_send(now)
         self._queue(bye, confirmed=False)
-        return records + self._control.records_to_send(now)
+        records += self._control.records_to_send(now)
+        self.ended = True
+        return records
 
     def stop(self, message: str) -> None:
         """frame.7-10: as `wipe`, and no frame is sealed or opened from now on."""
@@ -203,16 +223,26 @@ class Session:
         """Zero every secret of the session that is still here; running streams go on until they are gone."""
         self.ended = True
         self._rekey.wipe()
+        self._control.close()
         for base_key in self._base_keys.values():
             base_key.wipe()
         if self._frames is not None:
             self._frames.wipe()
 
+    def disable_after_fork(self) -> None:
+        """control.2-1: the call goes on in the process that made it, and there alone."""
+        self.ended = True
+
     # -- what the network brings ----------------------------------------------------------------------------------
 
     def receive(self, record: bytes, now: float) -> list[SessionEvent]:
-        """What one record means. Raises what `ControlChannel.receive`, `decode` and the rekey raise."""
-        message = self._control.receive(record)
+        """What one record means. Raises what `ControlChannel.receive`, `decode` and the rekey raise.
+
+        ApiMisuse for what is not bytes, and when the call is over.
+        """
+        self._going_on(now)
+        self._forget(now)  # no timer may have come: a machine that slept opens nothing with what is too old
+        message = self._control.receive(as_bytes(record))
         self._untold += [PeerHeard()] if self._told_silent else []
         self._heard_at, self._told_silent = now, 0
         self._untold += self._notice_epoch(self._control.heard_epoch, now)
@@ -222,23 +252,29 @@ class Session:
         return events
 
     def records_to_send(self, now: float) -> list[bytes]:
-        """The records that are due."""
+        """The records that are due. ApiMisuse when the call is over."""
+        self._going_on(now)
         return self._control.records_to_send(now)
 
     # -- what time brings -----------------------------------------------------------------------------------------
 
     def next_timer(self, now: float) -> float:
-        """When to call `handle_timer` again, at the latest."""
+        """When to call `handle_timer` again, at the latest; never when the call is over."""
+        self._clock.tell(now)
+        if self.ended:
+            return inf
         waits = self._rekey.holds_answer or self._forget_at or self._peer_epoch < self.epoch
         times = [self._next_heartbeat, self._control.next_timer, now + LOOK_SECONDS if waits else None]
         times.append(self._next_repeat if self._rekey.waits_for_rk2 else self._next_start)
         return min(each for each in times if each is not None)
 
     def handle_timer(self, now: float) -> list[SessionEvent]:
-        """Everything that is due: repeats, heartbeats, rekeys, old keys, alarms."""
+        """Everything that is due: repeats, heartbeats, rekeys, old keys, alarms. Nothing when the call is over."""
+        self._clock.tell(now)
         if self.ended:
             return []
-        events = self._look_at_frames(now)
+        events, self._untold = self._untold, []
+        events += self._look_at_frames(now)
         events += self._rekey_timers(now)
         self._forget(now)
         if now >= self._next_heartbeat:
@@ -251,6 +287,11 @@ class Session:
     def _interval(self) -> float:
         """The callee comes a little later, so that both seldom start at once."""
         return self.policy.rekey_seconds + (GIVE_UP_SECONDS if self.role is Role.CALLEE else 0.0)
+
+    def _going_on(self, now: float) -> None:
+        self._clock.tell(now)
+        if self.ended:
+            raise ApiMisuse("the call is over")
 
     def _take(self, message: ControlMessage, now: float) -> list[SessionEvent]:
         said = decode(message)
@@ -282,6 +323,7 @@ class Session:
             raise VerificationFailed(what, epoch=message.epoch, clause="control.3-4")
         self._verify(Heartbeat, message, beat.th2)
         if beat.number <= self._peer_heartbeats:
+            self._old_heartbeats += 1
             return []
         self._peer_heartbeats = beat.number
         attested: list[SessionEvent] = []
@@ -313,7 +355,11 @@ class Session:
 
     def _streams(self, said: Streams) -> None:
         if self._frames is None:
-            self._unannounced.append(said)
+            if said not in self._unannounced and len(self._unannounced) >= MAX_WAITING:
+                raise PeerMisbehaved("more announcements than a call has streams", clause="frame.7-4")
+            if said.state is StreamState.OPEN:
+                check_codec(said.codec)
+            self._unannounced[said] = None
         elif said.state is StreamState.ENDED:
             self._frames.end_remote(said.context)
         else:
@@ -336,12 +382,13 @@ class Session:
 
     def _rekey_timers(self, now: float) -> list[SessionEvent]:
         if not self._rekey.waits_for_rk2:
-            if now >= self._next_start or self._most_frames() >= self.policy.rekey_frames:
+            many = now >= self._not_before and self._most_frames() >= self.policy.rekey_frames
+            if many or now >= self._next_start:
                 self._start(now)
             return []
         if now >= self._give_up_at:
             self._rekey.give_up()
-            self._next_start = now + GIVE_UP_SECONDS
+            self._next_start = self._not_before = now + GIVE_UP_SECONDS
             return [RekeyAbandoned(self.epoch + 1, self._rekey.attempts)]
         if now >= self._next_repeat:
             self._next_repeat = now + REPEAT_SECONDS

@@ -1,4 +1,4 @@
-"""frame.7-8: one incoming track, and the stream of the other side that it turns out to carry."""
+"""frame.7-8: one incoming track, the stream of the other side that it turns out to carry, and what is missing of it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ class Track:
     free for another one. One frame at a time, from any thread.
     """
 
-    __slots__ = ("_bound", "_keys", "kid", "kind")
+    __slots__ = ("_bound", "_keys", "_newest", "kid", "kind", "missed")
 
     def __init__(self, kind: Kind, keys: FrameKeys, *, context: int | None = None) -> None:
         """`context` binds the track at once, where something authenticated said so. ApiMisuse for another kind."""
         self.kind: Kind = kind
         self.kid: int | None = None  # of the last opened frame
+        self.missed = 0  # counters of one key that were passed over; a frame that comes late is not taken off again
+        self._newest = 0  # counter of the newest opened frame of that key
         self._keys = keys
         self._bound: frozenset[int] | None = None
         keys.streams(kind)
@@ -46,11 +48,16 @@ class Track:
         return self.kind if stream is None or stream.context < 2 else f"{self.kind} {stream.context}"
 
     def unprotect(self, ciphertext: bytes, metadata: bytes) -> bytes:
-        """frame.7-8, frame.6-4: the plaintext, or FrameRejected; a wrong stream's tells the mismatch."""
+        """frame.7-8, frame.6-4: the plaintext, or FrameRejected; a wrong stream's tells the mismatch.
+
+        After `FrameKeys.stop`, whatever comes is refused as stopped.
+        """
         expected = self._bound or self._keys.streams(self.kind)
         try:
-            plaintext, kid, _ = self._keys.receiver.unprotect(ciphertext, metadata, streams=expected)
+            plaintext, kid, ctr = self._keys.receiver.unprotect(ciphertext, metadata, streams=expected)
         except FrameRejected as rejected:
+            if (why := self._keys.stopped) is not None:
+                raise FrameRejected(FrameReason.STOPPED, why, rejected.key_id, clause="frame.7-10") from None
             if rejected.reason is FrameReason.WRONG_STREAM and rejected.key_id is not None:
                 if self._bound is not None and self.stream is None:
                     self._bound = None  # its stream has ended
@@ -58,8 +65,13 @@ class Track:
                 found = ONE_TO_ONE.stream(rejected.key_id)
                 rejected.mismatch = self._keys.remote.mismatch(self.kind, expected, found)
             raise
-        if plaintext and kid != self.kid:  # an empty frame is refused by its layout
+        if kid == self.kid:
+            if ctr > self._newest:
+                self.missed += ctr - self._newest - 1
+                self._newest = ctr
+        elif plaintext:  # an empty frame is refused by its layout
             self.kid = kid
+            self._newest = ctr  # what came before it is unknown: a late start, or another epoch
             self._bound = frozenset({ONE_TO_ONE.stream(kid)})
         return plaintext
 

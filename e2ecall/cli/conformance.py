@@ -24,8 +24,10 @@ def conformance() -> None:
 Security considerations:
   A peer reveals keys and takes its randomness from the request. It is for tests
   and must never be put in front of a network.
+
 \b
 Standards: RFC 9605 (SFrame); spec/peer.md for the contract.
+
 \b
 Example:
   echo '{"id": 1, "op": "hello"}' | e2ecall conformance peer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,9 +12,12 @@ from typing import NoReturn
 
 import click
 
+from e2ecall.call.shown import CHANGES, SIGNS, Shown
+from e2ecall.cli.help_page import epilog
+from e2ecall.cli.telling import on_terminal, say
 from e2ecall.errors import ApiMisuse, VerificationFailed
 from e2ecall.identity.contacts import Contact, Contacts, KeyRecord
-from e2ecall.identity.continuity import Judgement, Method, Trust, Why, say
+from e2ecall.identity.continuity import Method, Trust
 from e2ecall.store.contacts import ContactStore, Recorder
 from e2ecall.store.database import Database
 from e2ecall.store.home import Home, find_home
@@ -26,14 +28,14 @@ recorders: list[Callable[[Home, Database], Recorder]] = []
 """What makes the recorder of a home's acts, the ledger: none, or one."""
 
 _KEY_DIGITS = 8
-_EXIT = """\b
-Exit status:
-  0    done
-  1    environment: the store cannot be used
-  2    usage: no such contact or key, or --yes is missing without a terminal
-  4    refused: the key is changed, revoked, or another contact's
-  130  you said no; nothing was changed"""
-_STANDARDS = "Standards: RFC 8032 (Ed25519). The rules are chapter identity of the specification."
+_HALF = 39  # eight groups of four digits
+_EXIT = """
+0    done
+1    environment: the store cannot be used
+2    usage: no such contact or key, or --yes is missing without a terminal
+4    refused: the key is changed, revoked, or another contact's
+130  you said no; nothing was changed"""
+_STANDARDS = "RFC 8032 (Ed25519). The rules are chapter identity of the specification."
 _HOME = click.option(
     "--home",
     metavar="FOLDER",
@@ -46,15 +48,12 @@ _KEY = click.option("--key", metavar="HEX", help=f"Which key, by its first {_KEY
 
 
 def _epilog(considerations: str, examples: str) -> str:
-    """The end of a help page, each block printed as it stands."""
-    considerations = f"Security considerations:\n{considerations.strip(chr(10))}"
-    blocks = (_EXIT.removeprefix("\b\n"), considerations, _STANDARDS, f"Examples:\n{examples.strip(chr(10))}")
-    return "\n\n".join(f"\b\n{block}" for block in blocks)
+    return epilog(considerations, _STANDARDS, examples, status=_EXIT)
 
 
 def open_contacts(home: Home) -> ContactStore | None:
     """The contacts in that folder; None where there are none yet, and nothing is made."""
-    if not home.contacts.exists():
+    if not home.has_contacts():
         return None
     database = Database(home.contacts, create=False)
     return ContactStore(database, recorders[0](home, database) if recorders else None)
@@ -84,13 +83,13 @@ def list_contacts(home: Path | None, *, as_json: bool) -> None:
     """List the contacts, one line each."""
     found = list(_read(home).all.values())
     if as_json:
-        _say(json.dumps({"contacts": [_as_json(each) for each in found]}, ensure_ascii=True))
+        say(json.dumps({"contacts": [_as_json(each) for each in found]}, ensure_ascii=True))
         return
     for contact in found:
         failed = f", {_times(len(contact.mismatches))} compared and different" if contact.mismatches else ""
-        _say(f"{contact.name}  ({contact.id[:_KEY_DIGITS]}): {_summary(contact)}{failed}")
+        say(f"{contact.name}  ({contact.id[:_KEY_DIGITS]}): {_summary(contact)}{failed}")
     if not found:
-        _say("no contacts yet")
+        say("no contacts yet")
 
 
 @contacts.command(
@@ -111,17 +110,17 @@ def show(contact: str, home: Path | None, *, as_json: bool) -> None:
     """Show a contact's keys, and what happened to each. CONTACT is a name or an id."""
     found = _find(_read(home), contact)
     if as_json:
-        _say(json.dumps(_as_json(found), ensure_ascii=True))
+        say(json.dumps(_as_json(found), ensure_ascii=True))
         return
-    _say(f"{found.name}  ({found.id})")
-    _say(f"added {_date(found.added_at)}; {'' if found.post_quantum else 'not '}met with post-quantum protection")
+    say(f"{found.name}  ({found.id})")
+    say(f"added {_date(found.added_at)}; {'' if found.post_quantum else 'not '}met with post-quantum protection")
     if found.mismatches:
-        _say(f"{_times(len(found.mismatches))} compared and different, last on {_date(found.mismatches[-1].at)}")
+        say(f"{_times(len(found.mismatches))} compared and different, last on {_date(found.mismatches[-1].at)}")
     for record in found.keys:
-        _say("")
+        say("")
         _show_key(found, record)
     if not found.keys:
-        _say("no key yet: the first call asks you")
+        say("no key yet: the first call asks you")
 
 
 @contacts.command(
@@ -153,7 +152,7 @@ def verify(contact: str, method: str, key: str | None, home: Path | None, *, yes
         _refuse(found, record)
     if method == Method.LINK and not record.by_link:
         raise click.UsageError("this key did not come in by a link")
-    _tell(f"{found.name}'s key:\n  {_groups(record.key)}")
+    _tell(f"{found.name}'s key:\n{_groups(record.key)}")
     _confirm(f"Did you compare this key with {found.name} ({method}), and was it the same?", yes=yes)
     with store.transaction() as book:
         _same(book, found, record)
@@ -192,9 +191,9 @@ def accept_key(contact: str, key: str | None, home: Path | None, *, revoke_old: 
         raise click.UsageError(f"this key of {found.name} is {record.trust}, not changed")
     old = [each for each in found.keys if each.held and each.key != record.key and each.trust is not Trust.REVOKED]
     for each in old:
-        _tell(f"old key, {_state(each)}:\n  {_groups(each.key)}")
-    _tell(f"{'new key' if old else 'key'}, first met {_date(record.first_at)}:\n  {_groups(record.key)}")
-    _tell(f"What happened: {_words(found, record)}")
+        _tell(f"old key, {_state(each)}:\n{_groups(each.key)}")
+    _tell(f"{'new key' if old else 'key'}, first met {_date(record.first_at)}:\n{_groups(record.key)}")
+    _tell(f"What happened: {_words(record)}")
     if old:
         _tell("The old keys are revoked with it." if revoke_old else "The old keys stay good.")
     _confirm(f"Is this {found.name}'s key, and do you take it?", yes=yes)
@@ -228,7 +227,7 @@ def revoke(contact: str, key: str | None, home: Path | None, *, yes: bool, as_js
     store, found = _open(home, contact)
     good = tuple(each for each in Trust if each is not Trust.REVOKED)
     record = _choose(found, key, good, "a key that is not revoked")
-    _tell(f"{found.name}'s key, {_state(record)}:\n  {_groups(record.key)}")
+    _tell(f"{found.name}'s key, {_state(record)}:\n{_groups(record.key)}")
     _confirm("Revoke it? Nothing undoes that.", yes=yes)
     with store.transaction() as book:
         book.revoke(book.slot(found.id), record.key, now=time.time())
@@ -236,15 +235,17 @@ def revoke(contact: str, key: str | None, home: Path | None, *, yes: bool, as_js
 
 
 def _open(home: Path | None, text: str) -> tuple[ContactStore, Contact]:
+    book = _read(home)
+    found = _find(book, text) if book.all else None  # before anybody is asked for a passphrase
     store = open_contacts(_home(home))
-    if store is None:
+    if store is None or found is None:
         raise click.UsageError("there are no contacts yet")
-    return store, _find(store.read(), text)
+    return store, found
 
 
 def _read(home: Path | None) -> Contacts:
     place = _home(home)
-    if not place.contacts.exists():
+    if not place.has_contacts():
         return Contacts()
     return ContactStore(Database(place.contacts, create=False)).read()
 
@@ -281,7 +282,7 @@ def _refuse(contact: Contact, record: KeyRecord) -> NoReturn:
     hint = "a new device has a new key: call again, and compare"
     if record.trust is Trust.CHANGED:
         hint = f"e2ecall contacts accept-key {contact.id[:_KEY_DIGITS]} --key {record.key.hex()[:_KEY_DIGITS]}"
-    raise VerificationFailed(_words(contact, record), who=contact.name, clause="identity.3-9", hint=hint)
+    raise VerificationFailed(_words(record), who=contact.name, clause="identity.3-9", hint=hint)
 
 
 def _same(book: Contacts, contact: Contact, record: KeyRecord) -> None:
@@ -295,23 +296,19 @@ def _same(book: Contacts, contact: Contact, record: KeyRecord) -> None:
 def _confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
-    if not _on_terminal():
+    if not on_terminal():
         raise click.UsageError("without a terminal this needs --yes")
     click.confirm(question, abort=True, err=True)
-
-
-def _on_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _done(store: ContactStore, contact: Contact, key: bytes, *, as_json: bool) -> None:
     after = store.read().all[contact.id]
     if as_json:
-        _say(json.dumps(_as_json(after), ensure_ascii=True))
+        say(json.dumps(_as_json(after), ensure_ascii=True))
         return
     record = after.record(key)
     if record is not None:
-        _say(f"{after.name}'s key {key.hex()[:_KEY_DIGITS]} is now {_state(record)}")
+        say(f"{after.name}'s key {key.hex()[:_KEY_DIGITS]} is now {_state(record)}")
 
 
 def _as_json(contact: Contact) -> dict[str, object]:
@@ -347,13 +344,13 @@ def _summary(contact: Contact) -> str:
 
 
 def _show_key(contact: Contact, record: KeyRecord) -> None:
-    _say(f"key {_state(record)}")
-    _say(f"  {_groups(record.key)}")
-    _say(f"  first {_date(record.first_at)}, last {_date(record.last_at)}")
+    say(f"key {_state(record)}")
+    say(_groups(record.key))
+    say(f"  first {_date(record.first_at)}, last {_date(record.last_at)}")
     if record.introduced_by is not None:
-        _say(f"  introduced by {record.introduced_by.hex()[:_KEY_DIGITS]}")
+        say(f"  introduced by {record.introduced_by.hex()[:_KEY_DIGITS]}")
     if record.trust in (Trust.CHANGED, Trust.REVOKED):
-        _say(f"  {_words(contact, record)}")
+        say(f"  {_words(record)}")
 
 
 def _state(record: KeyRecord) -> str:
@@ -364,13 +361,17 @@ def _state(record: KeyRecord) -> str:
     return record.trust.upper()
 
 
-def _words(contact: Contact, record: KeyRecord) -> str:
-    why = record.why or Why.OTHER_KEY
-    return say(Judgement(trust=record.trust, contact=contact.id, name=contact.name, blocks=True, why=why))
+def _words(record: KeyRecord) -> str:
+    """identity.3-10: the words that a call has for it, too."""
+    sign = SIGNS[Shown.REVOKED if record.trust is Trust.REVOKED else Shown.CHANGED]
+    sentence = sign.sentence if record.why is None else CHANGES.get(record.why, sign.sentence)
+    return ": ".join(each.say("en") for each in (sign.word, sentence))
 
 
 def _groups(key: bytes) -> str:
-    return key.hex(" ", 2)
+    """For comparing: eight groups a line, which fit in 40 columns."""
+    text = key.hex(" ", 2)
+    return f" {text[:_HALF]}\n {text[_HALF + 1 :]}"
 
 
 def _times(count: int) -> str:
@@ -383,15 +384,6 @@ def _date(seconds: float) -> str:
     return f"{seconds:.0f} s after 1970"
 
 
-def _say(text: str) -> None:
-    _write(text, err=False)
-
-
 def _tell(text: str) -> None:
     """To the person, beside what a program reads."""
-    _write(text, err=True)
-
-
-def _write(text: str, *, err: bool) -> None:
-    encoding = (sys.stderr if err else sys.stdout).encoding or "ascii"
-    click.echo(text.encode(encoding, "backslashreplace").decode(encoding), err=err)
+    say(text, err=True)

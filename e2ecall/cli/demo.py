@@ -24,6 +24,7 @@ Attacks:
   replay              the relay sends some sealed frames twice
   drop                the relay keeps some sealed frames back
   swap-streams        the relay puts frames on another track, or back
+
 \b
 Attacks on the exchange, without a call: a weak design, where they succeed,
 beside the real one, where they do not.
@@ -33,6 +34,7 @@ beside the real one, where they do not.
   reflected-identity  a device finishes with itself
   two-openings        a caller answers two answers
   half-open           a callee answers everybody, again and again
+
 \b
 Exit status:
   0    the call was sealed, and every self-check holds; another attack than the
@@ -44,14 +46,17 @@ Exit status:
   4    --attack mitm: the emoji differ
   5    a self-check failed
   130  interrupted; what there was is kept
+
 \b
 Security considerations:
   The three processes share this machine and its user: it demonstrates the
   protocol, it does not protect you from yourself. The emoji are compared by the
   program; in a real call two people do that. Not externally audited.
+
 \b
 Standards: RFC 9605 (SFrame), FIPS 203 (ML-KEM-768), RFC 7748 (X25519),
   RFC 8825 (WebRTC) through aiortc.
+
 \b
 Examples:
   e2ecall demo
@@ -103,6 +108,8 @@ def _absolute(path: str) -> str:
               help="Media through the relay, or peer to peer with bound fingerprints.")  # fmt: skip
 @click.option("--attack", type=click.Choice(ATTACKS), default="none", show_default=True, metavar="ATTACK",
               help="What goes wrong on purpose; see below.")  # fmt: skip
+@click.option("--people", metavar="FOLDER",
+              help="What Alice and Bob keep from call to call  [default: new people, nothing kept]")  # fmt: skip
 @click.option("--out", metavar="FOLDER", help="Folder for the results  [default: e2ecall-demo/<date and time>]")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the relay  [default: any free one]")
 @click.option("--json", "as_json", is_flag=True, help="Every event as a JSON line, the report last.")
@@ -114,6 +121,7 @@ def demo(
     codec: str,
     path: str,
     attack: str,
+    people: str | None,
     out: str | None,
     port: int,
     *,
@@ -143,5 +151,6 @@ def demo(
         video=None if video is None else _absolute(video),
         audio=None if audio is None else _absolute(audio),
         port=port,
+        people="" if people is None else _absolute(people),
     )
     return run_demo(settings, as_json=as_json)

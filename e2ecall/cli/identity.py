@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import click
 
+from e2ecall.cli.help_page import epilog
+from e2ecall.cli.telling import on_terminal, say
 from e2ecall.crypto.password import passphrase_bytes
 from e2ecall.crypto.rng import SystemRng
 from e2ecall.errors import ApiMisuse, E2ECallError, OutputFailed
@@ -28,10 +31,12 @@ from e2ecall.store.ledger import LedgerStore
 __all__ = ["identity", "own_device"]
 
 PASSPHRASE_VARIABLE = "E2ECALL_PASSPHRASE_FILE"  # noqa: S105 - names a file, holds no passphrase
-_STANDARDS = """\
-Standards: RFC 8032 (Ed25519), X-Wing (draft-connolly-cfrg-xwing-kem),
-  RFC 9106 (Argon2id), NIST SP 800-38D (AES-GCM), RFC 8785 (canonical JSON)."""
+_STANDARDS = (
+    "RFC 8032 (Ed25519), X-Wing (draft-connolly-cfrg-xwing-kem), RFC 9106 (Argon2id), NIST SP 800-38D (AES-GCM), "
+    "RFC 8785 (canonical JSON)."
+)
 _HALF = 39  # eight groups of four digits
+_GRID_WIDTH = 66  # columns: the longest label, and eight groups
 _AT_REST = {
     AtRest.NONE: "not encrypted at rest",
     AtRest.PASSPHRASE: "encrypted under a passphrase",
@@ -40,8 +45,7 @@ _AT_REST = {
 
 
 def _epilog(considerations: str, examples: str) -> str:
-    """The end of a help page, each block printed as it stands."""
-    return "\n\n".join(f"\b\n{block.strip()}" for block in (considerations, _STANDARDS, examples))
+    return epilog(considerations, _STANDARDS, examples)
 
 
 @click.group()
@@ -60,7 +64,6 @@ def _named(ctx: click.Context, param: click.Parameter, value: str | None) -> str
 @identity.command(
     epilog=_epilog(
         """
-Security considerations:
   Whoever can read the file and open it is this device. Without a passphrase
   the file is not encrypted at rest. A new identity is a stranger to everybody
   who verified the old one. A restored backup and the original are the same
@@ -68,7 +71,6 @@ Security considerations:
   from the file that E2ECALL_PASSPHRASE_FILE names; never from an argument.
 """,
         """
-Examples:
   e2ecall identity new --name "Ada, laptop"
   E2ECALL_PASSPHRASE_FILE=/run/secrets/call e2ecall identity new
   e2ecall identity new --keyring
@@ -95,6 +97,7 @@ def new(name: str | None, *, no_passphrase: bool, in_keyring: bool, replace: boo
             clause="identity.2-9",
             hint="e2ecall identity show; or e2ecall identity new --replace, which keeps the old file",
         )
+    former = _former_ledger(home, replace=replace)
     with fresh_seeds(SystemRng()) as seeds:
         kept = _kept_in_keyring(seeds) if in_keyring else None
         passphrase = kept or (None if no_passphrase else _new_passphrase())
@@ -104,37 +107,43 @@ def new(name: str | None, *, no_passphrase: bool, in_keyring: bool, replace: boo
             if kept:
                 Keyring().forget(seeds.device().identity)
             raise
-        aside = _new_ledger(home, seeds, backup)
+        if backup is not None:
+            say(f"The old identity is kept in {backup}", err=True)
+        aside = backup.with_suffix(".ledger.jsonl") if former and backup is not None else None
+        ledger = LedgerStore(Database(home.contacts), home.ledger_head)
+        if aside is not None:
+            ledger.set_aside(aside)
+        ledger.begin(seeds.device().signer, time.time())
     _show(store.path, store.read(), as_json=as_json, backup=backup)
     if backup is not None:
-        _say(f"The old identity is kept in {backup}")
         if aside is not None:
-            _say(f"The ledger that the old identity signed is kept in {aside}")
-        _say("Whoever verified the old one is warned at your next call, and has to compare again.")
+            say(f"The ledger that the old identity signed is kept in {aside}", err=True)
+        say("Whoever verified the old one is warned at your next call, and has to compare again.", err=True)
 
 
-def _new_ledger(home: Home, seeds: DeviceSeeds, backup: Path | None) -> Path | None:
-    """identity.6: an empty ledger, signed by the new identity; the old identity's, if there is one, goes beside it."""
-    ledger = LedgerStore(Database(home.contacts), home.ledger_head)
-    aside = None
-    if backup is not None and home.ledger_head.exists():
-        aside = backup.with_suffix(".ledger.jsonl")
-        ledger.set_aside(aside)
-    ledger.begin(seeds.device().signer, time.time())
-    return aside
+def _former_ledger(home: Home, *, replace: bool) -> bool:
+    """identity.6-12: whether a former identity's ledger is there. What cannot be used is found before keys are made."""
+    database = Database(home.contacts, create=False) if os.path.lexists(home.contacts) else None
+    entries, head = LedgerStore(database, home.ledger_head).signed()
+    former = bool(entries) or head is not None
+    if former and not replace:
+        raise OutputFailed(
+            f"the ledger of a former identity is in {home.folder}",
+            clause="identity.6-12",
+            hint="keep it with `e2ecall ledger set-aside FILE`, or put the identity back that signed it",
+        )
+    return former
 
 
 @identity.command(
     "show",
     epilog=_epilog(
         """
-Security considerations:
   What is shown is public, and read without the passphrase: signature and
   check of the file are verified, not whether its seeds can be opened. Compare
   identities by calling and comparing emoji.
 """,
         """
-Example:
   e2ecall identity show --json
 """,
     ),
@@ -150,14 +159,12 @@ def show_identity(*, as_json: bool) -> None:
     "export",
     epilog=_epilog(
         """
-Security considerations:
   Without --secret only public keys leave: identity, encryption key, the
   statement that binds them, and the name. With --secret the file is this
   device: it opens with its passphrase only, so none is written without one.
   To restore it, put it at identity.json in E2ECALL_HOME, mode 0600.
 """,
         """
-Examples:
   e2ecall identity export > me.json
   e2ecall identity export --secret --out backup.json
 """,
@@ -255,7 +262,7 @@ def _old_passphrase(found: KeyFile, *, backup: bool = False) -> SecretBytes | No
     if found.at_rest is AtRest.NONE:
         return None if backup else _from_file(os.environ)
     given = _from_file(os.environ)
-    if given is None and _on_terminal():
+    if given is None and on_terminal():
         text = click.prompt("Passphrase", hide_input=True, err=True)
         given = _typed(str(text))
     if given is None:
@@ -269,7 +276,7 @@ def _old_passphrase(found: KeyFile, *, backup: bool = False) -> SecretBytes | No
 
 def _new_passphrase(what: str = "Passphrase (empty for none)") -> SecretBytes | None:
     given = _from_file(os.environ)
-    if given is not None or not _on_terminal():
+    if given is not None or not on_terminal():
         return given
     text = str(click.prompt(what, default="", show_default=False, hide_input=True, confirmation_prompt=True, err=True))
     return _typed(text) if text else None
@@ -284,11 +291,12 @@ def _typed(text: str) -> SecretBytes:
 
 def _from_file(environment: Mapping[str, str]) -> SecretBytes | None:
     path = environment.get(PASSPHRASE_VARIABLE)
-    return read_passphrase_file(Path(path)) if path else None
-
-
-def _on_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    if not path:
+        return None
+    passphrase = read_passphrase_file(Path(path))
+    if Path(path).stat().st_mode & 0o044:
+        say(f"warning: others can read the passphrase in {path}", err=True)
+    return passphrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,11 +312,18 @@ def _show(path: Path, found: KeyFile, *, as_json: bool, backup: Path | None) -> 
         click.echo(json.dumps(_as_json(path, found, backup), ensure_ascii=True))
         return
     lines = _lines(path, found)
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and shutil.get_terminal_size().columns >= _GRID_WIDTH:
         _draw(lines)
+    elif sys.stdout.isatty():
+        for line in lines:
+            say(
+                f"{line.label}:\n {line.text[:_HALF]}\n {line.text[_HALF + 1 :]}"
+                if line.in_groups
+                else f"{line.label}: {line.text}"
+            )
     else:
         for line in lines:
-            _say(f"{line.label}: {line.text}", err=False)
+            say(f"{line.label}: {line.text}")
 
 
 def _as_json(path: Path, found: KeyFile, backup: Path | None) -> dict[str, object]:
@@ -357,10 +372,3 @@ def _draw(lines: list[_Line]) -> None:
         text = f"{line.text[:_HALF]}\n{line.text[_HALF + 1 :]}" if line.in_groups else line.text
         grid.add_row(Text(line.label), Text(text, style="yellow" if weak else ""))
     Console(highlight=False, soft_wrap=False).print(grid)
-
-
-def _say(text: str, *, err: bool = True) -> None:
-    """A plain line, in any locale."""
-    stream = sys.stderr if err else sys.stdout
-    encoding = stream.encoding or "ascii"
-    click.echo(text.encode(encoding, "backslashreplace").decode(encoding), err=err)

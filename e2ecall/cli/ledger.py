@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import click
 
 from e2ecall.audit.ledger import HEADINGS, LedgerReport, as_object, examine, row
+from e2ecall.cli.help_page import epilog
+from e2ecall.cli.telling import say
 from e2ecall.errors import ExitStatus, MalformedMessage, StoreCorrupt
 from e2ecall.identity.ledger import SignedEntry, read_entry
 from e2ecall.store.database import Database
@@ -19,7 +22,8 @@ from e2ecall.store.ledger import LedgerStore
 
 __all__ = ["ledger", "open_ledger"]
 
-_STANDARDS = "Standards: RFC 8785 (canonical JSON), RFC 8032 (Ed25519), FIPS 180-4 (SHA-256)."
+_WIDEST = 10_000  # columns: wider than any entry
+_STANDARDS = "RFC 8785 (canonical JSON), RFC 8032 (Ed25519), FIPS 180-4 (SHA-256)."
 _HOME = click.option(
     "--home",
     metavar="FOLDER",
@@ -30,28 +34,28 @@ _HOME = click.option(
 
 def open_ledger(home: Home) -> LedgerStore:
     """The ledger in that folder, for reading; nothing is made."""
-    database = Database(home.contacts, create=False) if home.contacts.exists() else None
+    database = Database(home.contacts, create=False) if os.path.lexists(home.contacts) else None
     return LedgerStore(database, home.ledger_head)
 
 
 @click.group()
 def ledger() -> None:
-    """What this device noted: which keys were compared, how, and what came of it."""
+    """What this device noted of keys, and whether it is whole."""
 
 
 @ledger.command(
-    epilog=f"""\b
-Security considerations:
+    epilog=epilog(
+        """
   Shows what is stored, and checks none of it: e2ecall ledger check does.
   It tells whom you called and when; think before you send it to anyone.
   Names are those of your own contacts, without control characters.
-\b
-{_STANDARDS}
-\b
-Examples:
+""",
+        _STANDARDS,
+        """
   e2ecall ledger show --limit 5
   e2ecall ledger show --json
-"""
+""",
+    )
 )
 @_HOME
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
@@ -65,37 +69,33 @@ def show(home: Path | None, limit: int, *, as_json: bool) -> None:
             click.echo(json.dumps(_object(place, signed)))
         return
     if first:
-        _say(f"({first} earlier; --limit {len(entries)} shows all)")
+        say(f"({first} earlier; --limit {len(entries)} shows all)")
     rows = [_row(place, signed) for place, signed in enumerate(entries[first:], first)]
-    if sys.stdout.isatty():
-        _table(rows)
-    else:
-        for each in rows:
-            _say("  ".join(cell for cell in each if cell))
+    _list(rows)
     if not entries:
-        _say("The ledger has no entries.")
+        say("The ledger has no entries.")
 
 
 @ledger.command(
-    epilog=f"""\b
-Exit status:
-  0  nothing was found
-  1  it cannot be read: no identity, a damaged file, no access
-  2  usage
-  4  it was changed, cut, reordered, or is another identity's
-\b
-Security considerations:
+    epilog=epilog(
+        """
   A check cannot find everything. Entries and head restored together from a
   backup look whole. Whoever has this identity's key can write another ledger
   that holds. Nothing shows what was never noted, and times are those of this
   device's clock. The check needs no passphrase: it reads public keys only.
-\b
-{_STANDARDS}
-\b
-Examples:
+""",
+        _STANDARDS,
+        """
   e2ecall ledger check
   e2ecall ledger check --json
-"""
+""",
+        status="""
+  0  nothing was found
+  1  it cannot be read: no identity, a damaged file, no access
+  2  usage
+  4  it was changed, cut, reordered, or is another identity's
+""",
+    )
 )
 @_HOME
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -108,38 +108,38 @@ def check(home: Path | None, *, as_json: bool) -> int:
         click.echo(json.dumps(report.as_json()))
     else:
         for line in report.lines():
-            _say(line)
+            say(line)
     return ExitStatus.OK if report.broken is None else ExitStatus.VERIFICATION
 
 
 @ledger.command(
     "set-aside",
-    epilog=f"""\b
-Security considerations:
+    epilog=epilog(
+        """
   For an identity that was replaced, and for a ledger in which something was
   found. The file keeps entries and head as they are, as evidence. From then on
   the history of this device is in that file and nowhere else.
-\b
-{_STANDARDS}
-\b
-Example:
+""",
+        _STANDARDS,
+        """
   e2ecall ledger set-aside ledger-of-my-old-phone.jsonl
 """,
+    ),
 )
 @_HOME
 @click.argument("file", type=click.Path(path_type=Path))
 def set_aside(home: Path | None, file: Path) -> None:
     """Move all entries and the head into a new FILE; the next entry begins a new ledger."""
     where = _home(home)
-    if not where.contacts.exists() and not where.ledger_head.exists():
+    if not where.has_contacts():
         raise StoreCorrupt("there is no ledger here")
     count = LedgerStore(Database(where.contacts), where.ledger_head).set_aside(file)
-    _say(f"{count} entries are kept in {file}; the ledger is empty.")
+    say(f"{count} entries are kept in {file}; the ledger is empty.")
 
 
 def _home(folder: Path | None) -> Home:
     home = find_home() if folder is None else Home(folder.absolute())
-    if not home.folder.is_dir():
+    if not home.has_contacts() and not home.folder.is_dir():
         raise StoreCorrupt(f"{home.folder} is no folder", hint="e2ecall identity new makes one")
     return home
 
@@ -159,19 +159,30 @@ def _row(place: int, signed: SignedEntry) -> tuple[str, ...]:
         return str(place), "", "cannot be read: see e2ecall ledger check", "", "", "", ""
 
 
-def _table(rows: list[tuple[str, ...]]) -> None:
-    """Cells are texts, never markup."""
+def _list(rows: list[tuple[str, ...]]) -> None:
+    """A line each; on a terminal a table where that fits, and else what was shown on a line of its own."""
+    if not sys.stdout.isatty():
+        for each in rows:
+            say("  ".join(cell for cell in each if cell))
+    elif not _table(rows):
+        for *before, shown, state in rows:
+            say("  ".join(cell for cell in (*before, state) if cell))
+            if shown:
+                say(f"   {shown}")
+
+
+def _table(rows: list[tuple[str, ...]]) -> bool:
+    """Draw a table, unless the terminal is too narrow for it. Cells are texts, never markup."""
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*HEADINGS)
+    console, table = Console(), Table(*HEADINGS)
     for each in rows:
         table.add_row(*(Text(cell) for cell in each))
-    Console().print(table)
-
-
-def _say(line: str) -> None:
-    """In any locale."""
-    encoding = sys.stdout.encoding or "ascii"
-    click.echo(line.encode(encoding, "backslashreplace").decode(encoding))
+    wanted = Measurement.get(console, console.options.update(width=_WIDEST), table).maximum
+    if wanted > console.width:
+        return False
+    console.print(table)
+    return True

@@ -14,9 +14,8 @@ from e2ecall.cli.identity import identity, own_device
 from e2ecall.cli.ledger import ledger
 from e2ecall.cli.scrub import Arguments, scrub_logging, scrub_process_arguments, scrub_tracebacks
 from e2ecall.cli.spec import spec
-from e2ecall.cli.telling import tell
+from e2ecall.cli.telling import tell, tell_line
 from e2ecall.errors import E2ECallError, ExitStatus, exit_status
-from e2ecall.handshake.link import redact
 from e2ecall.store.database import Database
 from e2ecall.store.home import Home
 from e2ecall.store.ledger import LedgerStore
@@ -73,8 +72,7 @@ def run(arguments: list[str] | None = None) -> int:
         return ExitStatus.INTERRUPTED
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
-        hint = f"{context.command_path if context else 'e2ecall'} --help"
-        sys.stderr.write(f"error: {redact(error.format_message())}\nhint: {hint}\n")
+        tell_line(error.format_message(), f"{context.command_path if context else 'e2ecall'} --help")
         return ExitStatus.USAGE
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
@@ -83,4 +81,7 @@ def run(arguments: list[str] | None = None) -> int:
     except E2ECallError as error:
         tell(error)
         return exit_status(error)
+    except OSError as error:  # our output has no place to go: a full disk, say
+        tell_line(f"the output cannot be written: {error.strerror or error}", None)
+        return ExitStatus.ENVIRONMENT
     return int(result) if isinstance(result, int) else ExitStatus.OK

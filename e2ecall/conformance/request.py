@@ -112,7 +112,7 @@ def _list(value: object, name: str) -> Sequence[object]:
     return value
 
 
-_LAYERS: dict[type[E2ECallError], str] = {
+_LAYERS: Mapping[type, str] = {
     MalformedMessage: "malformed",
     PeerIncompatible: "incompatible",
     PeerMisbehaved: "misbehaved",
@@ -123,7 +123,7 @@ _LAYERS: dict[type[E2ECallError], str] = {
 
 
 def layer_of(error: E2ECallError) -> str:
-    """peer.3: the layer under which an error is reported."""
+    """peer.3: the layer under which an error is reported: that of its class, or of the nearest one above it."""
     if isinstance(error, FrameRejected):
         return "replay" if error.reason is FrameReason.TOO_OLD else error.reason.value
-    return _LAYERS.get(type(error), "misuse")
+    return next((_LAYERS[kind] for kind in type(error).__mro__ if kind in _LAYERS), "misuse")

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from e2ecall.demo.processes import GRACE_SECONDS, Happening, Processes
+from e2ecall.demo.settings import Settings
 from e2ecall.errors import E2ECallError, TransportFailed
 
-__all__ = ["PEOPLE", "Conductor", "Happening"]
+__all__ = ["OTHER", "PEOPLE", "Conductor", "Happening"]
 
 PEOPLE = ("alice", "bob")
+OTHER = {"alice": "bob", "bob": "alice"}
 START_SECONDS = 30.0
 LOOK_SECONDS = 60.0
 CALL_SECONDS = 60.0
@@ -25,7 +28,11 @@ CALL_SECONDS = 60.0
 
 
 class Conductor(Processes):
-    """One call from the first process to the last word."""
+    """One call from the first process to the last word; and the voices of the two, which no relay can change."""
+
+    def __init__(self, settings: Settings, tell: Callable[[Happening], None]) -> None:
+        super().__init__(settings, self._witness)
+        self._show = tell
 
     async def run(self) -> E2ECallError | None:
         """Hold the call. Returns the first error of a process, None if all went well; raises nothing of its own."""
@@ -48,6 +55,14 @@ class Conductor(Processes):
         with suppress(E2ECallError):
             return await self._wait(relay, "looked", seconds=LOOK_SECONDS)
         return None
+
+    def _witness(self, happening: Happening) -> None:
+        """What one reads aloud, the other hears."""
+        self._show(happening)
+        if happening["event"] == "reads":
+            listener = self._processes.get(OTHER[happening["who"]])
+            if listener is not None:
+                self._command(listener, {"command": "hear", "row": happening["row"]})
 
     async def _until_over(self) -> None:
         """Until both people are done, or one process failed and the others had time to notice; or until told to."""

@@ -6,13 +6,16 @@ import asyncio
 import fcntl
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
+from e2ecall.demo.settings import Settings
 from e2ecall.errors import OutputFailed
 
-__all__ = ["StandardOutput", "caught_signals", "claimed", "write_whole"]
+__all__ = ["StandardOutput", "caught_signals", "claimed", "kept_people", "write_whole"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOCK = ".e2ecall-demo.lock"
@@ -63,6 +66,20 @@ def claimed(folder: Path) -> Iterator[None]:
             lock.unlink()
     finally:
         os.close(handle)
+
+
+@contextmanager
+def kept_people(settings: Settings) -> Iterator[Settings]:
+    """The folder with what the two people keep: the one that was named, or one for new people that goes away again."""
+    if settings.people:
+        yield settings
+        return
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="e2ecall-people-")
+    except OSError as error:
+        raise OutputFailed(f"cannot make a folder for the two people: {error.strerror}", hint="--people") from None
+    with folder as name:
+        yield replace(settings, people=name)
 
 
 def _clear(folder: Path) -> None:

@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import time
-from collections.abc import Awaitable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Coroutine, Iterator
 from typing import Any, TypeVar
-
-from aiortc import MediaStreamTrack, RTCIceCandidate, RTCPeerConnection, RTCRtpSender
-from aiortc.codecs import is_rtx
-from aiortc.mediastreams import MediaStreamError
-from aiortc.sdp import candidate_from_sdp
 
 from e2ecall.call.epochs import FrameKeys, Role
 from e2ecall.call.events import CallEnded, EpochChanged, IncomingCall, MessageRefused, PeerSaid
 from e2ecall.call.messages import Candidate
 from e2ecall.call.one_to_one import CallEstablished, Event, OneToOne
 from e2ecall.crypto.rng import SystemRng
+from e2ecall.demo.ceremony import Ceremony
 from e2ecall.demo.child import Child
-from e2ecall.demo.medialog import MediaLog
+from e2ecall.demo.media_side import MediaSide
 from e2ecall.demo.settings import Attack
-from e2ecall.errors import E2ECallError, MalformedMessage, PeerMisbehaved, TransportFailed
-from e2ecall.handshake import Profile, TransportMode
-from e2ecall.identity import fresh_identity
-from e2ecall.media import binding
-from e2ecall.media.aiortc_plugin import Guard, protect
-from e2ecall.media.events import MediaEvent, StreamStopped, StreamUnreadable
-from e2ecall.media.rtc import apply_description, close, connection, loopback_only
-from e2ecall.media.tracks import AudioTrack, VideoTrack, tracks_of
-from e2ecall.media.transform import StreamStats
+from e2ecall.errors import E2ECallError, TransportFailed
+from e2ecall.handshake import Profile
+from e2ecall.media.data_channel import carry
+from e2ecall.media.rtc import loopback_only
 from e2ecall.relay.client import RelayClient, connect
-from e2ecall.relay.driver import CallDriver
+from e2ecall.relay.driver import CallDriver, Post
 from e2ecall.relay.messages import Delivered, Left
 from e2ecall.sas import digits, emoji
 from e2ecall.secret import SecretBytes
@@ -44,11 +33,10 @@ __all__ = ["hold_call"]
 
 EXCHANGE_SECONDS = 20.0
 CONNECT_SECONDS = 20.0
+COMPARE_SECONDS = 20.0
 DRAIN_SECONDS = 0.8
 STATS_SECONDS = 0.5
 BYE_SECONDS = 5.0
-CLOSE_SECONDS = 5.0
-CANDIDATES = 64
 
 T = TypeVar("T")
 
@@ -64,15 +52,6 @@ async def hold_call(child: Child) -> None:
                 await person.leave()
 
 
-@dataclass(slots=True)
-class _Connected:
-    """The media connection and what guards it."""
-
-    pc: RTCPeerConnection
-    guard: Guard
-    tracks: list[AudioTrack | VideoTrack]
-
-
 class Person:
     """One side of the call, on real IO."""
 
@@ -80,21 +59,18 @@ class Person:
         self._child = child
         self._settings = child.settings
         self._client = client
+        name = child.who.capitalize()
         self._peer = {"alice": "Bob", "bob": "Alice"}[child.who]
-        self._name = child.who.capitalize()
-        self._driver: CallDriver | None = None
+        self._ceremony = Ceremony(child, name, self._peer)
+        self._profile = Profile(name=name, encryption_key=self._ceremony.device.encryption_key)
         loop = asyncio.get_running_loop()
         self._incoming: asyncio.Future[IncomingCall] = loop.create_future()
         self._established: asyncio.Future[CallEstablished] = loop.create_future()
         self._failure: asyncio.Future[E2ECallError] = loop.create_future()
         self._over = asyncio.Event()
-        self._candidates: asyncio.Queue[str] = asyncio.Queue(CANDIDATES)
-        self._log = MediaLog(child.settings, child.who, self._fail)
-        self._media: _Connected | None = None
-        self._tasks: list[asyncio.Task[None]] = []
-        self._decoded = {"audio": 0, "video": 0}
-        self._began = 0.0
-        self._cpu_before = 0.0
+        self._media = MediaSide(child, self._peer, self._profile, self._fail)
+        self._call_driver: CallDriver | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._exchange_cpu = 0.0
 
     # -- the course of a call -------------------------------------------------------------------------------------
@@ -104,12 +80,20 @@ class Person:
         self._child.tell("waiting" if self._client.waits else "calling", pid=os.getpid())
         direct = self._settings.path == "direct"
         established = await (self._exchange_direct() if direct else self._exchange_relayed())
-        self._begin(established)
-        keys = self._frame_keys(established)
-        await (self._connect_direct(established, keys) if direct else self._connect_relayed(keys))
-        self._tasks.append(asyncio.create_task(self._report()))
-        await self._hold()
-        await self._hang_up(established.role)
+        self._tell_established(established)
+        call = self._driver.call
+        self._ceremony.meet(established, (call.openings, call.answers))
+        if (stopped := self._ceremony.stopped) is not None:
+            await self._halt(f"no media to this key: {stopped}")
+        else:
+            self._media.begin(self._frame_keys(established))
+            await (self._connect_direct(established) if direct else self._connect_relayed())
+            self._start(self._report())
+            if established.role is Role.CALLER and self._settings.attack is not Attack.WRONG_KEY:
+                self._start(self._rekey())
+            await self._hold()
+            await self._hang_up(established.role)
+        self._ceremony.tell_kept()
 
     async def leave(self) -> None:
         """Whatever happened: stop the media, write down what there is, leave the room."""
@@ -117,51 +101,47 @@ class Person:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
-            if self._media is not None:
-                self._stop_tracks()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(close(self._media.pc), CLOSE_SECONDS)
-                self._tell_stats("final")
-            with contextlib.suppress(TransportFailed):
-                if self._driver is not None:
+            self._media.stop_tracks()
+            await self._media.close()
+            if self._call_driver is not None:
+                with contextlib.suppress(TransportFailed):
                     self._driver.call.end()
                     await self._driver.flush()
         finally:
-            self._log.save()
+            self._media.save()
 
     # -- the exchange ---------------------------------------------------------------------------------------------
 
     async def _exchange_relayed(self) -> CallEstablished:
-        await self._start_exchange(Profile(name=self._name))
+        await self._start_exchange(self._profile)
         if self._client.waits:
             await self._until(self._incoming, EXCHANGE_SECONDS, "call")
-            await self._accept(Profile(name=self._name))
+            await self._accept(self._profile)
         return await self._until(self._established, EXCHANGE_SECONDS, "proof")
 
     async def _exchange_direct(self) -> CallEstablished:
-        media = self._media = self._open_connection()
+        channel = self._media.control_channel()
         if not self._client.waits:
-            await media.pc.setLocalDescription(await media.pc.createOffer())
-            await self._start_exchange(self._direct_profile(media))
+            await self._start_exchange(await self._media.offer())
         else:
-            await self._start_exchange(Profile(name=self._name))
+            await self._start_exchange(self._profile)
             incoming = await self._until(self._incoming, EXCHANGE_SECONDS, "call")
-            await apply_description(media.pc, binding.bind(incoming.profile), "offer")
-            await self._accept(self._direct_profile(media))
+            await self._accept(await self._media.answer(incoming.profile))
+        driver = self._driver
+        self._tasks |= carry(channel, receive=driver.receive, move_to=self._move_to, fallback=self._client.post)
         return await self._until(self._established, EXCHANGE_SECONDS, "proof")
 
     async def _start_exchange(self, profile: Profile) -> None:
         """Listen; and call, unless this side was first in the room."""
-        rng = SystemRng()
-        call = OneToOne(fresh_identity(rng), rng, profile)
-        driver = self._driver = CallDriver(call, self._client.post, self._handle)
+        call = OneToOne(self._ceremony.device.signer, SystemRng(), profile)
+        driver = self._call_driver = CallDriver(call, self._client.post, self._handle)
         if not self._client.waits:
             with self._exchange_clock():
                 call.call(driver.now)
-        self._tasks += [asyncio.create_task(self._listen(driver)), asyncio.create_task(self._keep_time(driver))]
+        self._start(self._listen(driver))
+        self._start(self._keep_time(driver))
 
     async def _accept(self, profile: Profile) -> None:
-        assert self._driver is not None
         with self._exchange_clock():
             await self._driver.accept(profile)
 
@@ -171,13 +151,19 @@ class Person:
         yield
         self._exchange_cpu += time.process_time() - before
 
-    def _direct_profile(self, media: _Connected) -> Profile:
-        sdp, _ = binding.without_candidates(media.pc.localDescription.sdp)
-        return Profile(TransportMode.DIRECT, binding.fingerprints(sdp), sdp, name=self._name)
+    @property
+    def _driver(self) -> CallDriver:
+        assert self._call_driver is not None
+        return self._call_driver
+
+    async def _move_to(self, post: Post) -> None:
+        """The call's messages go another way from now on."""
+        await self._driver.move_to(post)
+        self._child.tell("moved", to="relay" if post == self._client.post else "data channel")
 
     async def _listen(self, driver: CallDriver) -> None:
         """Everything the relay brings, until the connection to it ends."""
-        try:
+        with self._failing():
             await driver.flush()
             async for event in self._client.events():
                 if isinstance(event, Delivered):
@@ -185,17 +171,11 @@ class Person:
                         await driver.receive(event.data)
                 elif isinstance(event, Left) and not self._over.is_set():
                     self._fail(TransportFailed(f"{self._peer} is gone", hint="the other process ended or was killed"))
-        except E2ECallError as error:
-            if not self._over.is_set():
-                self._fail(error)
 
     async def _keep_time(self, driver: CallDriver) -> None:
         """Repetitions, heartbeats, rekeys."""
-        try:
+        with self._failing():
             await driver.run()
-        except E2ECallError as error:
-            if not self._over.is_set():
-                self._fail(error)
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, IncomingCall) and not self._incoming.done():
@@ -203,10 +183,13 @@ class Person:
             self._incoming.set_result(event)
         elif isinstance(event, CallEstablished) and not self._established.done():
             self._established.set_result(event)
-        elif isinstance(event, PeerSaid) and isinstance(event.message, Candidate):
-            self._offer_candidate(event.message.line)
-        elif isinstance(event, EpochChanged) and self._media is not None:
-            self._media.guard.ask_key_frames()
+        elif isinstance(event, PeerSaid):
+            if isinstance(event.message, Candidate):
+                self._media.offer_candidate(event.message.line)
+            else:
+                self._ceremony.take(event)
+        elif isinstance(event, EpochChanged):
+            self._media.ask_key_frames()
             self._child.tell("rekeyed", epoch=event.epoch)
         elif isinstance(event, MessageRefused):
             self._child.tell("refused", reason=str(event.error))
@@ -217,14 +200,7 @@ class Person:
             if not event.authenticated:
                 self._fail(TransportFailed(event.message))
 
-    def _offer_candidate(self, line: str) -> None:
-        try:
-            self._candidates.put_nowait(line)
-        except asyncio.QueueFull:
-            self._fail(PeerMisbehaved("more candidates than any host has addresses"))
-
-    def _begin(self, established: CallEstablished) -> None:
-        self._began, self._cpu_before = time.monotonic(), time.process_time()
+    def _tell_established(self, established: CallEstablished) -> None:
         result = established.result
         four = emoji(result.sas)
         self._child.tell(
@@ -240,102 +216,80 @@ class Person:
             exchange_cpu_ms=self._exchange_cpu * 1000,
         )
 
+    # -- the media ------------------------------------------------------------------------------------------------
+
     def _frame_keys(self, established: CallEstablished) -> FrameKeys:
         if self._settings.attack is Attack.WRONG_KEY and self._child.who == "bob":
             wrong = SecretBytes(SystemRng().draw("wrong key", 32))
             return FrameKeys(wrong, established.role, CipherSuite(established.result.frame_suite), who=self._peer)
         return established.frame_keys(self._peer)
 
-    # -- the media ------------------------------------------------------------------------------------------------
+    async def _connect_relayed(self) -> None:
+        await self._until(self._media.connect_relayed(self._client), CONNECT_SECONDS, "answer")
 
-    def _open_connection(self) -> _Connected:
-        pc = connection()
-        guard = protect(
-            pc,
-            who=self._peer,
-            jitter="low-latency",
-            on_event=self._media_event,
-            on_sealed=self._log.on_sealed,
-            on_opened=self._log.on_opened,
-        )
-        pc.on("track", self._watch)
-        pc.on("connectionstatechange", lambda: self._connection_changed(pc))
-        source = self._settings.source(self._child.who)
-        tracks = [track for track in tracks_of(source, on_picture=self._log.on_picture) if track is not None]
-        for track in tracks:
-            sender = pc.addTrack(track)
-            if track.kind == "video":
-                _prefer(pc, sender, self._settings.codec)
-        return _Connected(pc, guard, tracks)
-
-    async def _connect_relayed(self, keys: FrameKeys) -> None:
-        media = self._media = self._open_connection()
-        media.guard.install(keys)
-        await media.pc.setLocalDescription(await media.pc.createOffer())
-        answer = await self._until(self._client.media(media.pc.localDescription.sdp), CONNECT_SECONDS, "answer")
-        await apply_description(media.pc, answer, "answer")
-
-    async def _connect_direct(self, established: CallEstablished, keys: FrameKeys) -> None:
-        media, driver = self._media, self._driver
-        assert media is not None
-        assert driver is not None
-        media.guard.install(keys)
+    async def _connect_direct(self, established: CallEstablished) -> None:
         if established.role is Role.CALLER:
-            await apply_description(media.pc, binding.bind(established.result.peer_profile), "answer")
-        _, own = binding.without_candidates(media.pc.localDescription.sdp)
-        mid = media.pc.getTransceivers()[0].mid or "0"
-        for candidate in (*own, ""):
-            driver.call.send(Candidate(mid, candidate))
-        await driver.flush()
-        await self._until(self._take_candidates(media.pc, mid), CONNECT_SECONDS, "end of candidates")
+            await self._media.take_answer(established.result.peer_profile)
+        for candidate in self._media.candidates():
+            self._driver.call.send(candidate)
+        await self._driver.flush()
+        await self._until(self._media.take_candidates(), CONNECT_SECONDS, "end of candidates")
 
-    async def _take_candidates(self, pc: RTCPeerConnection, mid: str) -> None:
-        while line := await self._candidates.get():
-            await pc.addIceCandidate(_candidate(line, mid))
-        await pc.addIceCandidate(None)
+    # -- the call itself ------------------------------------------------------------------------------------------
 
-    def _watch(self, track: MediaStreamTrack) -> None:
-        self._tasks.append(asyncio.create_task(self._play(track)))
+    async def _rekey(self) -> None:
+        """In the middle of the call, so that it is seen; by itself it would come after ten minutes."""
+        await asyncio.sleep(self._settings.duration / 2)
+        with self._failing():
+            if self._driver.call.established:
+                self._driver.call.rekey(self._driver.now)
+                await self._driver.flush()
 
-    async def _play(self, track: MediaStreamTrack) -> None:
-        """What a window and a loudspeaker would take: every decoded frame, counted."""
-        with contextlib.suppress(MediaStreamError):
-            while True:
-                await track.recv()
-                self._decoded[track.kind] += 1
-                if self._decoded[track.kind] == 1:
-                    self._child.tell("first", kind=track.kind, ms=(time.monotonic() - self._began) * 1000)
+    async def _compare(self) -> None:
+        """Compare the emoji as soon as there is something to hear, tell the other side, and stop what is wrong."""
+        await self._media.heard.wait()
+        if not await self._ceremony.compare():
+            await self._halt("the emoji that were compared are different")
+        elif (receipt := self._ceremony.receipt()) is not None and self._driver.call.established:
+            self._driver.call.send(receipt)
+            await self._driver.flush()
 
-    def _connection_changed(self, pc: RTCPeerConnection) -> None:
-        self._child.tell("connection", state=pc.connectionState)
-        if pc.connectionState == "failed" and not self._over.is_set():
-            self._fail(TransportFailed("the media connection failed", hint="is UDP on this host blocked?"))
-
-    def _media_event(self, event: MediaEvent) -> None:
-        if isinstance(event, StreamUnreadable):
-            self._child.tell("unreadable", kind=event.kind, reason=event.reason, cause=event.cause, advice=event.advice)
-        elif isinstance(event, StreamStopped):
-            self._child.tell("stopped", kind=event.kind, reason=event.reason, detail=event.detail)
+    async def _halt(self, why: str) -> None:
+        """End at once: no frame is sealed or opened from here on."""
+        self._over.set()
+        self._driver.call.stop(why)
+        self._child.tell("halted", reason=why)
+        with contextlib.suppress(TransportFailed):
+            await self._driver.flush()
 
     async def _hold(self) -> None:
-        """The call itself: until its time is over, somebody hangs up, or something fails."""
-        ends = {asyncio.create_task(self._over.wait()), asyncio.create_task(self._child.stop.wait())}
-        waiting: set[asyncio.Future[Any]] = {*ends, self._failure}
-        await asyncio.wait(waiting, timeout=self._settings.duration, return_when=asyncio.FIRST_COMPLETED)
-        for task in ends:
-            task.cancel()
+        """Until the time is over, somebody hangs up, or something fails; nobody hangs up in the middle of comparing."""
+        compare = asyncio.create_task(self._compare())
+        over, stop = asyncio.create_task(self._over.wait()), asyncio.create_task(self._child.stop.wait())
+        waiting: set[asyncio.Future[Any]] = {over, stop, self._failure}
+        try:
+            await asyncio.wait(waiting, timeout=self._settings.duration, return_when=asyncio.FIRST_COMPLETED)
+            if self._media.heard.is_set():
+                waiting = {compare, stop, self._failure}
+                await asyncio.wait(waiting, timeout=COMPARE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if compare.done():
+                compare.result()
+        finally:
+            for task in (compare, over, stop):
+                task.cancel()
+            await asyncio.gather(compare, over, stop, return_exceptions=True)
         self._raise_failure()
 
     # -- the end --------------------------------------------------------------------------------------------------
 
     async def _hang_up(self, role: Role) -> None:
         """Stop sending, let what is under way arrive, then the caller says bye and the callee hears it."""
-        self._stop_tracks()
+        self._media.stop_tracks()
         await asyncio.sleep(DRAIN_SECONDS)
         self._raise_failure()
-        if role is Role.CALLER:
+        if role is Role.CALLER and not self._over.is_set():
             self._over.set()
-            assert self._driver is not None
+            await self._driver.move_to(self._client.post)  # a data channel would end with the bye still in it
             self._driver.call.end()
             await self._driver.flush()
         else:
@@ -347,31 +301,22 @@ class Person:
         if self._failure.done():
             raise self._failure.result()
 
-    def _stop_tracks(self) -> None:
-        for track in self._media.tracks if self._media is not None else ():
-            track.stop()
-            if track.error is not None:
-                self._fail(track.error)
-
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(STATS_SECONDS)
-            self._tell_stats("stats")
+            self._media.tell_stats("stats")
 
-    def _tell_stats(self, event: str) -> None:
-        assert self._media is not None
-        guard = self._media.guard
-        sent, received = guard.sent(), guard.received()
-        self._child.tell(
-            event,
-            sent=[_plain(stats) for stats in sent],
-            received=[_plain(stats) for stats in received],
-            decoded=dict(self._decoded),
-            elapsed=time.monotonic() - self._began,
-            cpu=time.process_time() - self._cpu_before,
-            sealing=sum(stats.seconds for stats in sent),
-            opening=sum(stats.seconds for stats in received),
-        )
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.add(asyncio.create_task(work))
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        """What goes wrong while the call lasts ends it."""
+        try:
+            yield
+        except E2ECallError as error:
+            if not self._over.is_set():
+                self._fail(error)
 
     def _fail(self, error: E2ECallError) -> None:
         """From any thread's callback on the loop: the first failure ends the call, with partial results."""
@@ -392,35 +337,3 @@ class Person:
             return task.result()
         task.cancel()
         raise TransportFailed("stopped" if self._child.stop.is_set() else f"no {what} from the other side")
-
-
-def _prefer(pc: RTCPeerConnection, sender: RTCRtpSender, codec: str) -> None:
-    """Offer `codec` alone, with its retransmissions."""
-    wanted = f"video/{codec}".lower()
-    codecs = [c for c in RTCRtpSender.getCapabilities("video").codecs if c.mimeType.lower() == wanted or is_rtx(c)]
-    next(t for t in pc.getTransceivers() if t.sender is sender).setCodecPreferences(codecs)
-
-
-def _candidate(line: str, mid: str) -> RTCIceCandidate:
-    try:
-        candidate = candidate_from_sdp(line.removeprefix("candidate:"))
-        ipaddress.ip_address(candidate.ip)  # a name would be looked up, and tell somebody
-        usable = 0 < candidate.port < 1 << 16
-    except (ValueError, AssertionError, IndexError):
-        usable = False
-    if not usable:
-        raise MalformedMessage("a candidate cannot be used", path="control.candidate")
-    candidate.sdpMid = mid
-    return candidate
-
-
-def _plain(stats: StreamStats) -> dict[str, object]:
-    return {
-        "kind": stats.kind,
-        "codec": stats.codec,
-        "kid": stats.kid,
-        "frames": stats.frames,
-        "bytes": stats.bytes,
-        "seconds": stats.seconds,
-        "rejected": {reason.value: count for reason, count in stats.rejected.items()},
-    }

@@ -10,6 +10,9 @@
     checks      [{id, ok, detail}]
     designs     of an attack on the exchange, where there are no streams: [{design, rule, clauses, tries, matches,
                 seconds, compared, alice, bob, names, refused {reason: n}, read}], "weak" and "real"
+    people      {alice, bob}: whom each met: {met, let_in, shown, symbol, word, sentence, stopped, compared, read, rows,
+                heard, picked, odds, receipt, ledger_entries, contacts, epochs}; `met` and `shown` are what the screen
+                says before and after, `rows` the eight to pick from, `picked` its place or null for none of these
     faults      of an attack on frames: [{side, kind, fault, injected, caught, reasons {reason: n}}], by the receiver
 
 Readers ignore members that they do not know. A member named here keeps its name and meaning within schema 1.
@@ -26,7 +29,18 @@ from typing import Any
 from e2ecall.demo.checks import Check
 from e2ecall.demo.output import write_whole
 
-__all__ = ["SCHEMA", "DesignRow", "FaultRow", "Report", "Sas", "StreamRow", "stream_rows", "write_report"]
+__all__ = [
+    "SCHEMA",
+    "DesignRow",
+    "FaultRow",
+    "PersonRow",
+    "Report",
+    "Sas",
+    "StreamRow",
+    "held_back",
+    "stream_rows",
+    "write_report",
+]
 
 SCHEMA = "e2ecall/report/1"
 
@@ -102,6 +116,39 @@ class FaultRow:
     reasons: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonRow:
+    """Whom one side met, and what it made of that: `met` at once and `shown` at the end, as of `call.shown.Shown`.
+
+    `stopped` says why no media may flow; `read` is the row read aloud, `rows`, `heard` and `picked` are about the
+    other side's; `receipt` what the other side says of its comparison; `epochs` how many sets of keys there were.
+    """
+
+    side: str
+    met: str
+    let_in: bool
+    shown: str
+    symbol: str
+    word: str
+    sentence: str
+    stopped: str | None
+    compared: bool
+    read: str | None
+    rows: Sequence[str]
+    heard: str | None
+    picked: int | None
+    odds: Sequence[str]
+    receipt: bool | None
+    ledger_entries: int | None
+    contacts: int | None
+    epochs: int
+
+
+def held_back(people: Sequence[PersonRow]) -> bool:
+    """Whether a side knew at once that media must not flow, without anybody comparing anything."""
+    return any(row.stopped is not None and not row.compared for row in people)
+
+
 def stream_rows(side: str, sent: Sequence[Mapping[str, Any]], received: Sequence[Mapping[str, Any]]) -> list[StreamRow]:
     """A side's rows, audio first, from the `StreamStats` of its two directions as plain mappings."""
     rows = []
@@ -156,6 +203,7 @@ class Report:
     files: Mapping[str, str] = field(default_factory=dict)
     designs: Sequence[DesignRow] = ()
     faults: Sequence[FaultRow] = ()
+    people: Sequence[PersonRow] = ()
 
     @property
     def passed(self) -> bool:
@@ -190,6 +238,7 @@ class Report:
             "forwarded": dict(self.forwarded),
             "files": dict(self.files),
             "designs": [_design(row) for row in self.designs],
+            "people": {row.side: _person(row) for row in self.people},
             "faults": [asdict(row) | {"reasons": dict(row.reasons)} for row in self.faults],
         }
 
@@ -214,6 +263,12 @@ def _design(row: DesignRow) -> dict[str, Any]:
     names = {"alice": list(row.alice_names), "bob": list(row.bob_names)}
     members = {name: value for name, value in asdict(row).items() if not name.endswith("_names")}
     return members | {"clauses": list(row.clauses), "seconds": round(row.seconds, 3), "names": names}
+
+
+def _person(row: PersonRow) -> dict[str, Any]:
+    members = asdict(row) | {"rows": list(row.rows), "odds": list(row.odds)}
+    del members["side"]
+    return members
 
 
 def write_report(path: Path, report: Report) -> None:

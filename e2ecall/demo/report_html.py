@@ -10,7 +10,8 @@ from pathlib import Path
 from e2ecall.demo.checks import Check
 from e2ecall.demo.output import write_whole
 from e2ecall.demo.page import checks_section, columns, emoji_card, items, page, section, table
-from e2ecall.demo.report import FaultRow, Report, StreamRow
+from e2ecall.demo.report import FaultRow, Report, StreamRow, held_back
+from e2ecall.demo.report_people import people_section
 
 __all__ = ["headline", "render", "story", "write_html"]
 
@@ -18,9 +19,20 @@ MITM_SENTENCE = (
     "In the media nothing shows that somebody stands in the middle: comparing four emoji is what stands between a row "
     "of noise and a row of clear pictures."
 )
+HELD_BACK_SENTENCE = (
+    "Whoever was verified once is known by the key: another one in its place is held before the first frame, and "
+    "nobody has to look at any emoji."
+)
 _CODECS = {"vp8": "VP8", "h264": "H.264", "opus": "Opus"}
 _CHECKS = {
     "emoji": "The emoji agree",
+    "verified": "Each knows who the other is",
+    "caught": "The one in the middle was caught",
+    "not-compared": "Nothing could be compared",
+    "held-back": "Nothing was sent to another key",
+    "rekeyed": "The keys were changed in the call",
+    "control": "The call's own messages went directly",
+    "ledgers": "What happened is in both ledgers",
     "identical": "The frames are the sent ones",
     "delivered": "The frames arrived",
     "counters": "The numbers on the pictures are right",
@@ -48,6 +60,7 @@ _REASONS = {
     "too-old": "a frame too old to tell whether it was taken before",
     "authentication": "the seal does not fit: changed on the way, or another key",
     "exhausted": "the key has no counter left",
+    "stopped": "this side had stopped the call: nothing is opened any more",
 }
 _SPOILT = {
     "tamper": "changed a bit in some of the sealed frames",
@@ -74,6 +87,8 @@ _FIGURES = {
 def headline(report: Report) -> tuple[bool, str]:
     """Whether the news is good, and the news in one sentence."""
     if report.attack == "mitm":
+        if held_back(report.people):
+            return False, "Somebody stood in the middle. The key was not the known one, and nothing was sent to it."
         return False, "Somebody stood in the middle, and the emoji show it."
     if report.attack == "wrong-key":
         return False, "Nothing was shown: the two did not hold the same key."
@@ -105,6 +120,9 @@ def story(report: Report) -> list[str]:
         same = "the same four emoji" if report.sas.equal else "different emoji"
         steps.append(f"Out of the exchange each side computed its emoji. They show {same}.")
     steps += [_sealed_sentence(report, side) for side in ("alice", "bob") if _rows(report, side)]
+    if held_back(report.people):
+        steps.append(HELD_BACK_SENTENCE)
+        return steps
     steps.append(_relay_sentence(report))
     steps += [_fault_sentence(report)] if report.faults else []
     if report.attack == "mitm":
@@ -166,6 +184,7 @@ def render(report: Report, sheet_png: bytes | None = None, posters: Mapping[str,
         f'<header class="state{"" if good else " bad"}"><p>e2ecall demonstration · {escape(about)}</p>'
         f"<h1>{escape(news)}</h1><p>{escape(report.reason)} · exit status {report.exit}</p></header>",
         _emoji_section(report),
+        people_section(report.people),
         section("What happened", f'<ol class="story">{items(story(report))}</ol>'),
         _sheet_section(sheet_png),
         _players(report.files, posters or {}),
@@ -194,13 +213,11 @@ def _emoji_section(report: Report) -> str:
     words = (
         "The two read them to each other over the call. Equal emoji mean that nobody stands between them."
         if sas.equal
+        else "These do not match, and nobody had to look: the key was not the one that is known."
+        if held_back(report.people)
         else "Read aloud over the call, these do not match: hang up. Nothing that was said so far was private."
     )
-    claim = (
-        "Compared by people in this call."
-        if report.verified
-        else "In this demonstration a program compared them; nothing is called verified."
-    )
+    claim = "Compared by people in this call." if report.verified else "In this demonstration a program played both."
     body = emoji_card("Alice", sas.alice, sas.alice_names) + sign + emoji_card("Bob", sas.bob, sas.bob_names)
     return section("Four emoji", f'<div class="emoji">{body}</div><p class="after">{words} {claim}</p>')
 

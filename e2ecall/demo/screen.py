@@ -161,6 +161,12 @@ class LiveScreen:
         if person.emoji and self._unicode:
             lines.append(Text("  ".join(person.emoji), style="bold"))
         lines.append(Text(", ".join(person.names) or "no keys yet", style="" if person.names else "dim"))
+        if person.word:
+            sign = person.symbol if self._unicode else person.ascii
+            style = "bold red" if person.stopped else "green" if person.word.startswith("verified") else "yellow"
+            lines.append(Text(f"{sign} {person.word}", style=style))
+        if person.epoch:
+            lines.append(Text(f"keys changed in the call: {person.epoch}", style="dim"))
         if "video" in person.first or "audio" in person.first:
             kind = "video" if "video" in person.first else "audio"
             what = "picture" if kind == "video" else "sound"

@@ -54,7 +54,10 @@ class Attack(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One demonstration. `size` None: the file's own; `duration` in seconds; paths as given by the user."""
+    """One demonstration. `size` None: the file's own; `duration` in seconds; paths as given by the user.
+
+    `people` is the folder with what Alice and Bob keep between calls; none: new people, whom nothing is kept of.
+    """
 
     out: str
     duration: float = CALL_SECONDS
@@ -67,6 +70,7 @@ class Settings:
     port: int = 0
     room: str = ""
     relay: str = ""
+    people: str = ""
 
     def to_json(self) -> str:
         """One line."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from e2ecall import __version__
 from e2ecall.demo.checks import Check
 from e2ecall.demo.conductor import PEOPLE, Conductor, Happening
-from e2ecall.demo.output import StandardOutput, caught_signals, claimed
-from e2ecall.demo.report import Report, Sas, stream_rows, write_report
+from e2ecall.demo.output import StandardOutput, caught_signals, claimed, kept_people
+from e2ecall.demo.report import Report, Sas, held_back, stream_rows, write_report
 from e2ecall.demo.report_html import write_html
 from e2ecall.demo.screen import Screen, make_screen
 from e2ecall.demo.settings import Attack, Settings
@@ -30,6 +30,10 @@ WHY_EMOJI = (
     "The relay ran one exchange with each of you and read everything; what gives it away is that the two of you see "
     "different emoji. Comparing four emoji is all that stands between its clear row and the sealed one."
 )
+WHY_KEY = (
+    "The two had verified each other in an earlier call, so there was nothing to compare and nothing to overlook: "
+    "the relay's key is not the one that was verified."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ def run_demo(settings: Settings, *, as_json: bool) -> ExitStatus:
     settings.check()
     output = StandardOutput()
     screen = make_screen(settings, as_json=as_json)
-    with claimed(settings.folder), output.shown(screen):
+    with claimed(settings.folder), kept_people(settings) as settings, output.shown(screen):
         outcome, lines = asyncio.run(_perform(settings, screen, output))
     with output.guarded():
         screen.say(lines)
@@ -105,8 +109,11 @@ def _outcome(settings: Settings, judgement: Judgement, error: E2ECallError | Non
         return _Outcome(exit_status(error), str(error), error)
     failed = {check.id: check.detail for check in checks if not check.ok}
     if settings.attack is Attack.MITM and failed.keys() == {"emoji"}:
-        differ = VerificationFailed(f"the emoji differ: {failed['emoji']}", hint=WHY_EMOJI)
-        return _Outcome(ExitStatus.VERIFICATION, f"The emoji differ: {failed['emoji']}. {WHY_EMOJI}", differ)
+        what, why = f"the emoji differ: {failed['emoji']}", WHY_EMOJI
+        if held_back(judgement.people):
+            what, why = "another key answered in the place of one that is known: no media went to it", WHY_KEY
+        caught = VerificationFailed(what, hint=why)
+        return _Outcome(ExitStatus.VERIFICATION, f"{what[:1].upper()}{what[1:]}. {why}", caught)
     if failed:
         what = "; ".join(f"{name}: {detail}" for name, detail in failed.items())
         return _Outcome(ExitStatus.SELF_CHECK, f"a self-check failed: {what}")
@@ -169,6 +176,7 @@ def _report(conductor: Conductor, judgement: Judgement, outcome: _Outcome) -> Re
         forwarded=(conductor.said("relay", "summary") or {}).get("forwarded", {}),
         files=_files(settings, judgement),
         faults=judgement.faults,
+        people=judgement.people,
     )
 
 
@@ -195,6 +203,6 @@ def _closing_lines(settings: Settings, judgement: Judgement, outcome: _Outcome) 
     if outcome.error is None:
         lines.append(f"{outcome.reason[:1].upper()}{outcome.reason[1:]}.")
     if outcome.status is ExitStatus.OK:
-        lines.append("This program compared the emoji; in a real call two people do, with their own voices.")
+        lines.append("This program played both people; in a real call two people read and listen, once.")
     lines.append(f"Results: {settings.folder / 'report.html'}")
     return lines

@@ -34,6 +34,11 @@ class PersonState:
     first: dict[str, float] = field(default_factory=dict)
     sent: tuple[StreamLine, ...] = ()
     received: tuple[StreamLine, ...] = ()
+    symbol: str = ""
+    ascii: str = ""
+    word: str = ""
+    stopped: bool = False
+    epoch: int = 0
     trouble: str = ""
     elapsed: float = 0.0
     cpu: float = 0.0
@@ -105,6 +110,17 @@ class CallState:
             person.state = "keys agreed"
             person.emoji, person.names = tuple(happening["shown"]), tuple(happening["names"])
             person.post_quantum = happening["post_quantum"]
+        elif event in {"met", "compared"}:
+            person.symbol, person.ascii, person.word = happening["symbol"], happening["ascii"], happening["word"]
+            person.stopped = happening["stopped"] is not None
+        elif event == "reads":
+            person.state = "reads its emoji aloud" if happening["row"] is not None else "hears something else"
+        elif event == "picks":
+            person.state = "in the call"
+        elif event == "rekeyed":
+            person.epoch = happening["epoch"]
+        elif event == "halted":
+            person.state, person.trouble = "stopped the call", happening["reason"]
         elif event == "first":
             person.first[happening["kind"]] = happening["ms"]
             person.state = "in the call"
@@ -138,7 +154,7 @@ def describe(happening: Happening) -> str | None:
             return f"{who}: a call from somebody who says to be {happening['name']}; accepted"
         case "established":
             quantum = "post-quantum" if happening["post_quantum"] else "not post-quantum"
-            return f"{who}: keys agreed ({quantum}); reads out: {', '.join(happening['names'])}"
+            return f"{who}: keys agreed ({quantum}); sees: {', '.join(happening['names'])}"
         case "first":
             what = "picture" if happening["kind"] == "video" else "sound"
             return f"{who}: first {what} {happening['ms']:.0f} ms after the exchange"
@@ -148,5 +164,25 @@ def describe(happening: Happening) -> str | None:
             return f"{who}: refused a message: {happening['reason']}"
         case "error":
             return f"{who}: {happening['message']}"
+        case _:
+            return _of_trust(who, happening)
+
+
+def _of_trust(who: str, happening: Happening) -> str | None:
+    """The same, for who was met and what was made of it."""
+    match happening["event"]:
+        case "met" | "compared":
+            return f"{who}: {happening['word']}. {happening['sentence']}"
+        case "reads" if happening["row"] is not None:
+            return f"{who} reads aloud: {', '.join(happening['names'])}"
+        case "picks":
+            rows, picked = len(happening["rows"]), happening["picked"]
+            return f"{who} hears it and picks {'none' if picked is None else f'number {picked + 1}'} of {rows} rows"
+        case "rekeyed":
+            return f"{who}: new keys, epoch {happening['epoch']}"
+        case "moved":
+            return f"{who}: the call's own messages go by {happening['to']} now"
+        case "halted":
+            return f"{who}: stopped the call: {happening['reason']}"
         case _:
             return None

@@ -35,13 +35,23 @@ from e2ecall.demo.checks import (
     sound_looks_sent,
     tone_recognised,
 )
-from e2ecall.demo.conductor import PEOPLE, Conductor, Happening
+from e2ecall.demo.conductor import OTHER, PEOPLE, Conductor, Happening
 from e2ecall.demo.fault_checks import faults_caught, gaps_explained, nothing_else_rejected, rows_of, tears, whole
 from e2ecall.demo.output import write_whole
-from e2ecall.demo.report import FaultRow
+from e2ecall.demo.report import FaultRow, PersonRow, held_back
 from e2ecall.demo.settings import Attack, Settings
 from e2ecall.demo.sheet import Mood, Row, Tile, contact_sheet, pick
-from e2ecall.errors import MediaUnavailable, OutputFailed
+from e2ecall.demo.trust_checks import (
+    caught,
+    ledgers_whole,
+    moved_to_the_data_channel,
+    nothing_compared,
+    nothing_went_out,
+    person_row,
+    rekeyed,
+    verified,
+)
+from e2ecall.errors import FrameReason, MediaUnavailable, OutputFailed
 from e2ecall.media.pictures import Image, png_bytes, read_png, rgb
 from e2ecall.media.recorder import Recorder, samples_of
 from e2ecall.media.testcard import ALICE, AUDIO_RATE, AUDIO_SAMPLES, BOB
@@ -62,7 +72,6 @@ _TITLES = {
     Attack.DROP: "a call whose relay keeps frames back",
     Attack.SWAP_STREAMS: "a call whose relay swaps streams",
 }
-OTHER = {"alice": "bob", "bob": "alice"}
 _TONES = {"alice": ALICE.pitch, "bob": BOB.pitch}
 Sound = npt.NDArray[np.float32]
 
@@ -140,6 +149,7 @@ class Judgement:
     sheet: Path | None
     posters: dict[str, bytes] = field(default_factory=dict)
     faults: list[FaultRow] = field(default_factory=list)
+    people: list[PersonRow] = field(default_factory=list)
 
 
 def judge(evidence: Evidence, conductor: Conductor) -> Judgement:
@@ -150,6 +160,12 @@ def judge(evidence: Evidence, conductor: Conductor) -> Judgement:
         raise OutputFailed(
             f"the relay cannot keep what it decoded: {evidence.look_failed}", hint="choose another --out"
         )
+    people = [row for who in PEOPLE if (row := person_row(conductor, who)) is not None]
+    checks += _trust_checks(evidence, conductor, people)
+    if held_back(people):
+        opened = sum(len(evidence.received[row.side]) for row in people if row.stopped)
+        forwarded = (conductor.said("relay", "summary") or {}).get("forwarded", {})
+        return Judgement([*checks, nothing_went_out(forwarded, opened)], None, people=people)
     told = [who for who in PEOPLE if conductor.said(who, "final", "stats") is not None]
     rejected = {who: _rejected(conductor.said(who, "final", "stats")) for who in told}
     faults = _faults(evidence, conductor) if evidence.settings.attack.on_frames else []
@@ -161,10 +177,28 @@ def judge(evidence: Evidence, conductor: Conductor) -> Judgement:
         checks += [nothing_else_rejected(who, faults, _rejected_by_kind(conductor)) for who in told]
         checks += _sound_checks(evidence)
     else:
+        if evidence.settings.attack is Attack.MITM:  # what was under way when the two stopped
+            rejected = {who: {r: n for r, n in rejected[who].items() if r != FrameReason.STOPPED} for who in told}
         checks += [nothing_rejected(who, rejected[who]) for who in told]
         checks += _sound_checks(evidence)
     checks += _relay_checks(evidence, list(sent.values()))
-    return Judgement(checks, _draw_sheet(evidence, sent, received), posters, faults)
+    return Judgement(checks, _draw_sheet(evidence, sent, received), posters, faults, people)
+
+
+def _trust_checks(evidence: Evidence, conductor: Conductor, people: Sequence[PersonRow]) -> Iterator[Check]:
+    """Who was there, and what was kept of it; where the call lasted, that its keys changed in the middle."""
+    attack = evidence.settings.attack
+    if attack is Attack.MITM:
+        yield caught(people)
+    elif attack is Attack.WRONG_KEY:
+        yield nothing_compared(people)
+    else:
+        yield verified(people)
+        stats = {who: conductor.said(who, "final", "stats") or {"received": []} for who in PEOPLE}
+        yield rekeyed(people, {who: [stream["kid"] for stream in stats[who]["received"]] for who in PEOPLE})
+    if evidence.settings.path == "direct":
+        yield moved_to_the_data_channel(conductor)
+    yield ledgers_whole(people)
 
 
 def _faults(evidence: Evidence, conductor: Conductor) -> list[FaultRow]:

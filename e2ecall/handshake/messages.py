@@ -209,6 +209,8 @@ def _before_sealed(raw: bytes, sealed_length: int) -> bytes:
 
 def _read(data: bytes, expected: MessageType) -> Any:
     name = expected.name.lower()
+    if not isinstance(data, bytes):  # a buffer that is changed afterwards would change what was hashed
+        raise ApiMisuse(f"an exchange message is bytes, not {type(data).__name__}", clause="kex.2-2")
     if data[:1] and data[0] != VERSION:
         raise PeerIncompatible(f"version {data[0]} is not spoken here", clause="kex.2-1")
     if len(data) > 1 and data[1] != expected:

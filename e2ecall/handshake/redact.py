@@ -21,11 +21,15 @@ RUN: Final = 6
 """How many words of the lists in a row count as a secret."""
 
 _PIECE: Final = re.compile(r"[^\s\0\"'<>,;`|{}]+")
-_MARK: Final = re.compile(r"#|%23")
-_LOOKS_SECRET: Final = re.compile(r"(?:#|%23)[A-Za-z0-9_+/=-]{16,}")
-_OURS: Final = re.compile(r"e2ecall:|e2ecall%3a|/c/|%2fc%2f", re.IGNORECASE)
+_HASH: Final = r"(?:#|%(?:25)*23|\\{1,4}(?:u0023|x23))"  # as it is, in a URL within a URL, in JSON, in repr()
+_MARK: Final = re.compile(_HASH)
+_LOOKS_SECRET: Final = re.compile(_HASH + r"[A-Za-z0-9_+/=-]{16,}")
+_OURS: Final = re.compile(r"e2ecall(?::|%(?:25)*3a)|/c/|%(?:25)*2fc%(?:25)*2f", re.IGNORECASE)
 _AFTER: Final = ")].:!?*"
-_WORD: Final = re.compile(r"\\[abfnrtv0]|([^\W\d_]+(?:[\u0300-\u036f\u200b-\u200d\ufeff\u00ad]+[^\W\d_]*)*)")
+_BYTES: Final = r"(?:%|\\{1,4}x)[c-fC-F][0-9a-fA-F](?:(?:%|\\{1,4}x)[89abAB][0-9a-fA-F])+"  # of one letter in UTF-8
+_LETTER: Final = rf"(?:[^\W\d_]|\\{{1,4}}u[0-9a-fA-F]{{4}}|{_BYTES})"
+_WORD: Final = re.compile(rf"\\[abfnrtv0]|({_LETTER}+(?:[\u0300-\u036f\u200b-\u200d\ufeff\u00ad]+{_LETTER}*)*)")
+_ESCAPED: Final = re.compile(rf"\\{{1,4}}u([0-9a-fA-F]{{4}})|{_BYTES}")
 
 Span = tuple[int, int]
 
@@ -68,12 +72,19 @@ def _runs(text: str) -> Iterator[Span]:
     for found in _WORD.finditer(text):
         if found[1] is None:
             continue  # a line end or a tab, as repr() writes it
-        if fold(found[1]) in _known():
+        if fold(_ESCAPED.sub(_letter, found[1])) in _known():
             run.append(found.span())
             continue
         yield from _as_one(run)
         run = []
     yield from _as_one(run)
+
+
+def _letter(escaped: re.Match[str]) -> str:
+    """A letter as JSON, repr() of bytes or a URL writes it; what is none matches no word."""
+    if escaped[1] is not None:
+        return chr(int(escaped[1], 16))
+    return bytes.fromhex(re.sub(r"%|\\{1,4}x", "", escaped[0])).decode("utf-8", "replace")
 
 
 def _as_one(run: list[Span]) -> Iterator[Span]:

@@ -8,22 +8,31 @@ from e2ecall.errors import ApiMisuse
 from e2ecall.handshake.keys import HandshakeKeys, SessionKeys, transcript2
 from e2ecall.handshake.messages import Suite
 from e2ecall.handshake.payload import Profile, SignedPayload
+from e2ecall.sframe.owned import Owned
 
 __all__ = ["Established", "KeyedState", "SingleUse"]
 
 
-class SingleUse:
-    """kex.6-1: a state that one call spends; `_spend` comes before anything that a second call could repeat."""
+class SingleUse(Owned):
+    """kex.6-1: a state that one call spends; `_spend` comes before anything that a second call could repeat.
+
+    A copy would be a second use: it is refused, and a forked child finds the state spent.
+    """
 
     __slots__ = ("_spent",)
 
     def __init__(self) -> None:
         self._spent = False
+        super().__init__()
 
     @property
     def spent(self) -> bool:
         """Whether this state has been used."""
         return self._spent
+
+    def disable_after_fork(self) -> None:
+        """kex.6-1: parent and child would each use it, on two openings under one commitment say."""
+        self._spent = True
 
     def _check_unspent(self) -> None:
         if self._spent:

@@ -55,6 +55,7 @@ KEYS_LIMIT: Final = 64
 """How many keys of a contact are kept before its devices can introduce no more."""
 
 _ID_LENGTH, _CALL_LENGTH, _ROOM_LENGTH = 16, 16, 16
+_ID_DIGITS: Final = 4  # of an id, at least, to name a contact by
 _COMPARED: Final = frozenset({Method.EMOJI, Method.DIGITS, Method.WORDS, Method.QR})
 
 
@@ -93,10 +94,14 @@ class Contacts:
         return MappingProxyType(self._contacts)
 
     def find(self, text: str) -> Contact:
-        """The contact of that name, id, or unique beginning of an id (4 digits or more); ApiMisuse for none."""
-        named = [each for each in self._contacts.values() if text in (each.name, each.id)]
-        if not named and len(text) >= 4:
-            named = [each for each in self._contacts.values() if each.id.startswith(text.lower())]
+        """The contact of that name, or of that beginning of an id (4 digits or more).
+
+        ApiMisuse for none, and for several: a name that looks like the id of another contact is not taken for either.
+        """
+        begins = text.lower() if len(text) >= _ID_DIGITS else None
+        named = [
+            each for each in self._contacts.values() if text == each.name or (begins and each.id.startswith(begins))
+        ]
         if len(named) != 1:
             what = "no contact has" if not named else "several contacts have"
             raise ApiMisuse(f"{what} the name or id {text!r}", hint="e2ecall contacts list")

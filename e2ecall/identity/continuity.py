@@ -6,7 +6,8 @@ Rules, in the order in which they bind:
   3. Revoked is the end: no act leaves it. A person who comes back makes a new identity.
   4. What is not in `TRANSITIONS` cannot happen: ApiMisuse.
 
-`identity.contacts` finds the happening that a call means; this file is the table and what is said of it.
+`identity.contacts` finds the happening that a call means; this file is the table. What is said of a judgement is
+`call.shown`'s.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Final
 
 from e2ecall.errors import ApiMisuse
 
-__all__ = ["ACTS", "TRANSITIONS", "Happening", "Judgement", "Method", "Mode", "Trust", "Why", "after", "diagram", "say"]
+__all__ = ["ACTS", "TRANSITIONS", "Happening", "Judgement", "Method", "Mode", "Trust", "Why", "after", "diagram"]
 
 
 class Trust(StrEnum):
@@ -141,7 +142,7 @@ TRANSITIONS: Final[Mapping[tuple[Trust, Happening], Trust]] = MappingProxyType(
 
 
 class Why(StrEnum):
-    """The reason for a judgement. `say` puts it in words."""
+    """The reason for a judgement."""
 
     KNOWN = "known"
     BY_LINK = "by-link"
@@ -177,38 +178,12 @@ class Judgement:
     other: str | None = None
 
 
-_WORDS: Final[Mapping[Why, str]] = MappingProxyType(
-    {
-        Why.BY_LINK: "Never compared. Who has the link's secret is on the other side; nothing more is known.",
-        Why.FIRST_CALL: "Never verified: this is the first call. It is encrypted, but not authenticated.",
-        Why.UNKNOWN_CALLER: "Never verified: this key is not known here, whatever name it gives.",
-        Why.STRICT: "Never verified, and in mode strict only verified keys are let in.",
-        Why.OTHER_KEY: "WARNING: THE KEY HAS CHANGED. Another key than before answers for this contact: "
-        "a new device, or somebody in the middle. Nothing is sent until you decide.",
-        Why.OTHER_CONTACT: "WARNING: THE KEY HAS CHANGED. The key of another contact answers for this one. "
-        "Nothing is sent until you decide.",
-        Why.NOT_POST_QUANTUM_ANY_MORE: "WARNING: THE PROTECTION HAS CHANGED. Calls with this contact were "
-        "post-quantum, and this one is not. Nothing is sent until you decide.",
-        Why.MISMATCH: "WARNING: THE COMPARISON FAILED with this key. Nothing is sent until you decide.",
-        Why.REVOKED: "BLOCKED: this key was revoked here. It is not let in again.",
-    }
-)
-
-
 def after(trust: Trust, happening: Happening) -> Trust:
     """identity.3-2: the state that follows; ApiMisuse for what cannot happen in this state."""
     try:
         return TRANSITIONS[trust, happening]
     except KeyError:
         raise ApiMisuse(f"a key that is {trust} cannot be {happening}", clause="identity.3-2") from None
-
-
-def say(judgement: Judgement) -> str:
-    """identity.3-10: the judgement in plain words; never verified and changed never look alike."""
-    if judgement.why is Why.KNOWN:
-        compared = "Verified before." if judgement.trust is Trust.VERIFIED else "Seen before, and never compared."
-        return f"{compared} The key is the same."
-    return _WORDS[judgement.why]
 
 
 def diagram() -> str:

@@ -5,8 +5,9 @@ frame in the decoder's thread, and keeps to itself what cannot be opened. It has
 hands the queue to the thread.
 
 A frame that cannot be opened is dropped and counted; if it may have been part of the picture, a key frame is asked
-for, at most every 500 ms, and every 5 s when ten requests changed nothing. Empty frames are dropped and counted, never
-opened. Anything unexpected is told as an event, ends the track, and propagates.
+for, at most every 500 ms, and every 5 s when ten requests changed nothing. So it is when frames never came, until a
+key frame does. Empty frames are dropped and counted, never opened. Anything unexpected is told as an event, ends the
+track, and propagates.
 """
 
 from __future__ import annotations
@@ -106,6 +107,9 @@ class ReceiveHook(StreamHook):
             return False
         if events := self._health.opened(track):  # whose place is known since `_change`
             self._after(events)
+        if self._health.torn:
+            self._health.shown(time.monotonic(), key=stream.is_key(frame.data))
+            self._after([])
         if self.session.on_opened is not None:
             self.session.on_opened(self.kind, frame.data, frame.timestamp)
         return True

@@ -71,6 +71,7 @@ class Cause(StrEnum):
     WRONG_STREAM = "frames of another stream arrive here"
     DAMAGED = "the frames arrive damaged"
     CODEC = "the codec cannot be sealed"
+    STOPPED = "the call was stopped on this side"
 
     @property
     def advice(self) -> str:
@@ -87,6 +88,7 @@ _ADVICE = {
     Cause.REFLECTED: "whoever forwards the media sends our frames back to us; they are dropped",
     Cause.WRONG_STREAM: "whoever forwards the media mixes streams up; the frames are dropped",
     Cause.DAMAGED: "the connection loses parts of frames, or whoever forwards the media changes them; they are dropped",
+    Cause.STOPPED: "what was compared is different, or the key must not be used; hang up, nothing is played",
     Cause.CODEC: "offer Opus, VP8 or H.264 only; nothing else is played",
 }
 

@@ -6,6 +6,8 @@
         events = health.refused(rejected, sealed, stream, now)    # now: seconds of a clock that never goes back
     else:
         events = health.opened(track)                             # for every frame; costs nothing while all is well
+        if health.torn:
+            health.shown(now, key=stream.is_key(frame))
     if health.wants_key_frame():
         ...                                                       # ask the other side for one
 
@@ -42,7 +44,7 @@ DIAGNOSE_AGAIN_AFTER = 256
 # Causes that are known at once, without a look at several frames.
 _PROVISIONAL = frozenset({None, Cause.NO_KEY, Cause.CODEC})
 # Frames that the picture does not miss: they were there before, or never belonged to it.
-_NOT_MISSED = frozenset({FrameReason.REPLAY, FrameReason.OWN_FRAME, FrameReason.WRONG_STREAM})
+_NOT_MISSED = frozenset({FrameReason.REPLAY, FrameReason.OWN_FRAME, FrameReason.WRONG_STREAM, FrameReason.STOPPED})
 
 _K = TypeVar("_K")
 _Drop = tuple[FrameReason, StreamMismatch | None]
@@ -60,6 +62,7 @@ class StreamHealth:
         "_drops",
         "_key_frame",
         "_last",
+        "_missed",
         "_pace",
         "_refused",
         "_steady",
@@ -71,6 +74,7 @@ class StreamHealth:
         "kind",
         "mid",
         "stream",
+        "torn",
         "who",
     )
 
@@ -90,6 +94,8 @@ class StreamHealth:
         self.mid = mid
         self.kid: int | None = None  # in use: of the last opened frame, or of the sender
         self.stream: RemoteStream | None = None
+        self.torn = False  # frames of the picture never came, and no key frame was opened since
+        self._missed = 0  # what the track had missed by the last opened frame
         self._begun = False
         self._steady = False  # the last frame was opened
         self._cause: Cause | None = None  # what was told last; None while the stream can be read
@@ -102,7 +108,10 @@ class StreamHealth:
         self._key_frame = False
 
     def opened(self, track: Track) -> list[MediaEvent]:
-        """A frame of `track` was opened."""
+        """A frame of `track` was opened; if the stream is `torn` now, `shown` is next."""
+        if track.missed != self._missed:
+            self._missed = track.missed
+            self.torn = self.kind == "video"
         if self._steady and track.kid == self.kid:
             return []
         self._steady = True
@@ -122,6 +131,17 @@ class StreamHealth:
             self.stream = stream
             events.append(FirstFrame(**self.where(self.kid)))
         return events
+
+    def shown(self, now: float, *, key: bool) -> None:
+        """media.4-3: a frame of a torn picture was opened, at `now`; `key` says whether a decoder can start at it.
+
+        A request or its answer may get lost too, so one is due until a key frame is there.
+        """
+        if key:
+            self.torn = False
+            self._pace.succeeded()
+        elif self._pace.due(now):
+            self._key_frame = True
 
     def refused(self, rejected: FrameRejected, sealed: bytes, stream: OpenStream, now: float) -> list[MediaEvent]:
         """media.5-2, media.5-3: `stream` did not open `sealed`, at `now`."""
@@ -280,4 +300,5 @@ _CAUSES = {
     FrameReason.TOO_OLD: Cause.REPLAYED,
     FrameReason.OWN_FRAME: Cause.REFLECTED,
     FrameReason.WRONG_STREAM: Cause.WRONG_STREAM,
+    FrameReason.STOPPED: Cause.STOPPED,
 }

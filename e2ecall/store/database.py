@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Final, NoReturn
 
 from e2ecall.errors import ApiMisuse, OutputFailed, StoreCorrupt
+from e2ecall.store.files import open_file
 from e2ecall.store.sqlite_file import create_once, is_damage
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "SCHEMA_VERSION", "Database"]
@@ -165,7 +166,7 @@ class Database:
         if not self._is_there():
             self.corrupt("is not there")
         try:
-            with self.path.open("rb") as file:
+            with open_file(self.path) as file:
                 header = file.read(_HEADER_LENGTH)
                 if self._is_ours(header) and os.fstat(file.fileno()).st_mode & 0o077:
                     os.fchmod(file.fileno(), 0o600)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from e2ecall.errors import OutputFailed
 
-__all__ = ["VARIABLE", "Home", "find_home"]
+__all__ = ["VARIABLE", "Home", "check_folder", "find_home"]
 
 VARIABLE = "E2ECALL_HOME"
 
@@ -36,6 +36,28 @@ class Home:
         """The signed head of the ledger."""
         return self.folder / "ledger.head"
 
+    def has_contacts(self) -> bool:
+        """identity.5-4: whether anything was ever kept here: the contacts, or a ledger's head where they are gone.
+
+        A name that leads nowhere counts too: it is not taken for a fresh start. OutputFailed where it cannot be told.
+        """
+        if not self._stands(self.folder):
+            return False
+        if not self.folder.is_dir():
+            hint = f"choose another folder with {VARIABLE}"
+            raise OutputFailed(f"{self.folder} cannot be used: it is no folder", hint=hint)
+        return self._stands(self.contacts) or self._stands(self.ledger_head)
+
+    @staticmethod
+    def _stands(path: Path) -> bool:
+        try:
+            path.lstat()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise OutputFailed(f"{path} cannot be used: {error.strerror}") from None
+        return True
+
     def prepare(self) -> None:
         """identity.2-8: make the folder with mode 0700, or check that others have no access to the one that is there.
 
@@ -43,16 +65,21 @@ class Home:
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            mode = stat.S_IMODE(self.folder.stat().st_mode)
+            check_folder(self.folder)
         except OSError as error:
             hint = f"choose another folder with {VARIABLE}"
             raise OutputFailed(f"{self.folder} cannot be used: {error.strerror}", hint=hint) from None
-        if mode & 0o077:
-            raise OutputFailed(
-                f"others have access to the folder {self.folder} (mode {mode:04o})",
-                clause="identity.2-8",
-                hint=f"chmod 700 {self.folder}, or choose another folder with {VARIABLE}",
-            )
+
+
+def check_folder(folder: Path) -> None:
+    """identity.2-8: OutputFailed for a folder to which others have access; OSError where that cannot be seen."""
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o077:
+        raise OutputFailed(
+            f"others have access to the folder {folder} (mode {mode:04o})",
+            clause="identity.2-8",
+            hint=f"chmod 700 {folder}, or choose another folder with {VARIABLE}",
+        )
 
 
 def find_home(environment: Mapping[str, str] = os.environ) -> Home:

@@ -23,6 +23,8 @@ from e2ecall.errors import ApiMisuse, OutputFailed, StoreCorrupt
 from e2ecall.identity.device import Device
 from e2ecall.identity.keyfile import FILE_LIMIT, KeyFile, parse_key_file
 from e2ecall.secret import SecretBytes
+from e2ecall.store.files import sync_directory
+from e2ecall.store.home import check_folder
 
 __all__ = ["KeyStore", "read_passphrase_file", "write_new"]
 
@@ -49,8 +51,8 @@ class KeyStore:
     def read(self) -> KeyFile:
         """The file, checked and not opened.
 
-        StoreCorrupt where it is missing, damaged or somebody else's; OutputFailed where others can read it, or this
-        process can not.
+        StoreCorrupt where it is missing, damaged or somebody else's; OutputFailed where others have access to it or
+        to its folder, or this process has none.
         """
         return parse_key_file(self._contents(), what=str(self.path))
 
@@ -117,6 +119,7 @@ class KeyStore:
                 if not stat.S_ISREG(status.st_mode):
                     raise StoreCorrupt(f"{self.path} is not a file", clause="identity.2-5")
                 self._check_mode(stat.S_IMODE(status.st_mode))
+                check_folder(self.path.parent)
                 return file.read(FILE_LIMIT + 1)
         except FileNotFoundError:
             raise StoreCorrupt(
@@ -180,11 +183,7 @@ def _finished(path: Path, contents: bytes) -> Iterator[Path]:
         yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_directory(path.parent)
 
 
 def read_passphrase_file(path: Path) -> SecretBytes:

@@ -26,6 +26,7 @@ from e2ecall.identity.ledger import HEAD_LIMIT, SignedEntry, Tip, entry_hash, ne
 from e2ecall.identity.ledger_check import Checked, Fault, LedgerBroken, check, check_end
 from e2ecall.identity.ledger_fact import Fact
 from e2ecall.store.database import Database
+from e2ecall.store.files import open_file, sync_directory
 
 __all__ = ["LedgerStore"]
 
@@ -109,6 +110,9 @@ class LedgerStore:
         with self._writable().transaction() as connection:
             rows = connection.execute(_ROWS).fetchall()
             head = self._read_head()
+            if head is not None and len(head) > HEAD_LIMIT:
+                what, hint = f"{self._head} is longer than any head", "move it away yourself: it is of another program"
+                raise OutputFailed(what, clause="identity.6-12", hint=hint)
             lines = [{"entry": each.text.hex(), "signature": each.signature.hex()} for each in map(_signed, rows)]
             text = "".join(f"{json.dumps(line)}\n" for line in [*lines, {"head": None if head is None else head.hex()}])
             with _file_errors(target):
@@ -117,7 +121,7 @@ class LedgerStore:
             # Before the rows are gone for good: rows without a head are found, and a head without rows is too.
             with _file_errors(self._head):
                 self._head.unlink(missing_ok=True)
-                _sync_directory(self._head.parent)
+                sync_directory(self._head.parent)
         return len(rows)
 
     def _catch_up(self, connection: sqlite3.Connection, signer: Signer, now: float) -> Tip:
@@ -146,7 +150,7 @@ class LedgerStore:
     def _read_head(self) -> bytes | None:
         with _file_errors(self._head):
             try:
-                with self._head.open("rb") as file:
+                with open_file(self._head) as file:
                     return file.read(HEAD_LIMIT + 1)
             except FileNotFoundError:
                 return None
@@ -157,7 +161,7 @@ class LedgerStore:
         with _file_errors(self._head):
             _write(unfinished, data, os.O_TRUNC)
             unfinished.replace(self._head)
-            _sync_directory(self._head.parent)
+            sync_directory(self._head.parent)
 
     def _writable(self) -> Database:
         if self._database is None:
@@ -176,20 +180,15 @@ def _signed(row: _Row) -> SignedEntry:
 def _write(path: Path, data: bytes, how: int) -> None:
     """`data` in a file for this user alone, on the disk when this returns."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | how, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, 0o600)
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _sync_directory(path: Path) -> None:
-    """The new name has to outlive a power failure too."""
-    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+    except OSError:
+        path.unlink(missing_ok=True)  # half a file, in whose way the next try would be
+        raise
 
 
 @contextmanager

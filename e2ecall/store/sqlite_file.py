@@ -9,6 +9,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
+from e2ecall.store.files import sync_directory
+
 __all__ = ["create_once", "is_damage"]
 
 # SQLite's primary result codes. All others, a full disk or a locked file, say that nothing could be written.
@@ -45,13 +47,4 @@ def create_once(path: Path, script: str) -> None:
     finally:
         for rest in (name, f"{name}-wal", f"{name}-shm"):
             Path(rest).unlink(missing_ok=True)
-    _sync_directory(path.parent)
-
-
-def _sync_directory(path: Path) -> None:
-    """That the file exists has to outlive a power failure too."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_directory(path.parent)

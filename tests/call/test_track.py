@@ -234,3 +234,68 @@ def test_video_codecs_are_no_sound_under_short_tags():
         alice.open_stream("audio", "h264")
     with pytest.raises((ApiMisuse, PeerIncompatible)):
         bob.announce_remote(2, "audio", "h264")
+
+
+# ------------------------------------------------------------------------------------------------ what never came
+
+
+def numbered(ctr, *, context=CAMERA, epoch=0, base=BASE, plaintext=b"a picture"):
+    return sealed_under(5, context << 5 | epoch, base, ctr, plaintext, b"m")
+
+
+def missed(track, frames):
+    """What is missing after each of the frames."""
+    counts = []
+    for frame in frames:
+        track.unprotect(frame, b"m")
+        counts.append(track.missed)
+    return counts
+
+
+@pytest.mark.clause("media.4-3")
+def test_counters_that_are_passed_over_count_and_the_first_frame_may_have_any():
+    track = Track("video", Call().keys)
+    assert track.missed == 0
+    counters = {500: 0, 501: 0, 504: 2, 502: 2, 503: 2, 505: 2, 507: 3, 506: 3, 508: 3, 100508: 100002}
+    assert missed(track, [numbered(ctr) for ctr in counters]) == list(counters.values())
+
+
+@pytest.mark.clause("media.4-3")
+def test_frames_that_are_refused_count_as_not_come_and_move_nothing():
+    track = Track("video", Call().keys)
+    track.unprotect(numbered(0), b"m")
+    for frame in (numbered(9, base=bytes(32)), numbered(0), numbered(9, context=SCREEN), numbered(9, epoch=3)):
+        with pytest.raises(FrameRejected):
+            track.unprotect(frame, b"m")
+    assert missed(track, [numbered(1), numbered(3)]) == [0, 1]
+
+
+@pytest.mark.clause("media.4-3")
+def test_another_epoch_begins_anew_whichever_frames_of_the_old_one_come_late():
+    call = Call()
+    call.keys.install_epoch(1, SecretBytes(bytes(32)))
+    track = Track("video", call.keys)
+    order = [(0, 7), (1, 30), (1, 31), (0, 9), (0, 8), (1, 32), (0, 90), (1, 33)]
+    frames = [numbered(ctr, epoch=epoch, base=bytes(32) if epoch else BASE) for epoch, ctr in order]
+    assert missed(track, frames) == [0] * 8
+    assert missed(track, [numbered(35, epoch=1, base=bytes(32))]) == [1]
+
+
+@pytest.mark.clause("media.4-3", "frame.7-9")
+def test_another_stream_on_the_track_begins_anew():
+    call = Call()
+    track = Track("video", call.keys)
+    assert missed(track, [numbered(3), numbered(5)]) == [0, 1]
+    call.keys.end_remote(CAMERA)
+    later = [numbered(ctr, context=SCREEN) for ctr in (90, 91, 93)]
+    assert missed(track, later) == [1, 1, 2]
+
+
+@pytest.mark.clause("media.4-3", "frame.8-2")
+def test_an_empty_frame_of_another_key_moves_nothing():
+    call = Call()
+    call.keys.install_epoch(1, SecretBytes(bytes(32)))
+    track = Track("video", call.keys)
+    empty = numbered(50, epoch=1, base=bytes(32), plaintext=b"")
+    assert missed(track, [numbered(1), empty, numbered(2), numbered(4)]) == [0, 0, 0, 1]
+    assert track.kid == CAMERA << 5

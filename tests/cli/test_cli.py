@@ -5,9 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
-from e2ecall.cli.main import run
+from e2ecall.cli.main import cli, run
 from e2ecall.errors import (
     AddressUnavailable,
     ApiMisuse,
@@ -103,3 +104,22 @@ def test_a_closed_pipe_is_no_traceback():
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
     assert '"name":"e2ecall"' in done.stdout
     assert "Traceback" not in done.stderr
+
+
+OURS = click.Group(commands={name: cli.commands[name] for name in ("identity", "contacts", "ledger")})
+
+
+def _commands(group, *before):
+    for name, command in group.commands.items():
+        yield (*before, name)
+        if isinstance(command, click.Group):
+            yield from _commands(command, *before, name)
+
+
+@pytest.mark.parametrize("command", [(), *_commands(OURS)], ids=" ".join)
+def test_help_pages_are_lines_of_80_columns_without_marks(command, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run([*command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable()
+    assert [line for line in out.splitlines() if len(line) > 80] == []

@@ -2,9 +2,11 @@
 
 import json
 import sqlite3
+import sys
 
 import pytest
 
+from e2ecall.call.shown import CHANGES, SIGNS, Shown
 from e2ecall.cli import contacts as module
 from e2ecall.cli.contacts import contacts
 from e2ecall.cli.main import cli, run
@@ -23,7 +25,7 @@ RNG = SystemRng()
 def world(tmp_path, monkeypatch):
     monkeypatch.setenv("E2ECALL_HOME", str(tmp_path / "home"))
     monkeypatch.setitem(cli.commands, "contacts", contacts)
-    monkeypatch.setattr(module, "_on_terminal", lambda: False)
+    monkeypatch.setattr(module, "on_terminal", lambda: False)
     monkeypatch.setattr(module, "recorders", [])
 
 
@@ -71,7 +73,7 @@ def answer(monkeypatch):
                 raise module.click.Abort
             return True
 
-        monkeypatch.setattr(module, "_on_terminal", lambda: True)
+        monkeypatch.setattr(module, "on_terminal", lambda: True)
         monkeypatch.setattr(module.click, "confirm", confirm)
         return asked
 
@@ -126,12 +128,12 @@ def test_show_says_what_happened_to_each_key(store, bob, told):
     status, out, err = told("show", "Bob")
     assert (status, err) == (0, "")
     assert f"Bob  ({bob})\nadded 1970-01-01 00:00 UTC; met with post-quantum protection\n" in out
-    assert "key seen by link, never compared\n  1111 1111 " in out
-    assert "key CHANGED\n  2222 2222 " in out
-    assert "  WARNING: THE KEY HAS CHANGED. Another key than before answers" in out
-    assert "key verified by qr on 1970-01-03 00:00 UTC\n  3333" in out
+    assert "key seen by link, never compared\n 1111 1111 " in out
+    assert "key CHANGED\n 2222 2222 " in out
+    assert "  WARNING, another key: This is not the device of your contact. It may be a new phone" in out
+    assert "key verified by qr on 1970-01-03 00:00 UTC\n 3333" in out
     assert "key REVOKED\n" in out
-    assert "BLOCKED: this key was revoked here." in out
+    assert "  REVOKED, refused: You took your trust away from this device" in out
     told_json = json.loads(told("show", bob[:8], "--json")[1])
     assert {each["key"]: each["trust"] for each in told_json["keys"]} == {
         K1.hex(): "seen",
@@ -143,6 +145,17 @@ def test_show_says_what_happened_to_each_key(store, bob, told):
     assert (told_json["id"], told_json["post_quantum"], told_json["mismatches"]) == (bob, True, 0)
 
 
+@pytest.mark.clause("identity.3-10")
+@pytest.mark.parametrize("lang", ["en", "fr"])
+def test_only_what_changed_warns_and_no_words_stand_for_two_states(lang):
+    signs = {each: SIGNS[each].say(lang) for each in Shown}
+    changes = {why: CHANGES[why].say(lang) for why in CHANGES}
+    parts = [SIGNS[each].word.say(lang) for each in Shown] + [SIGNS[each].sentence.say(lang) for each in Shown]
+    assert len(set(parts) | set(changes.values())) == 2 * len(Shown) + len(CHANGES)
+    warning = {"en": "WARNING", "fr": "ATTENTION"}[lang]
+    assert [each for each, text in signs.items() if warning in text] == [Shown.CHANGED]
+
+
 def test_home_is_an_option_too(store, bob, told, tmp_path, monkeypatch):
     monkeypatch.setenv("E2ECALL_HOME", str(tmp_path / "nobody"))
     assert told("list")[1] == "no contacts yet\n"
@@ -152,8 +165,8 @@ def test_home_is_an_option_too(store, bob, told, tmp_path, monkeypatch):
 def test_names_come_out_in_any_locale(store, told, monkeypatch):
     with store.transaction() as book:
         book.add("Zoë", now=2, rng=RNG)
-    monkeypatch.setattr(module.sys.stdout, "reconfigure", None, raising=False)
-    monkeypatch.setattr(type(module.sys.stdout), "encoding", "ascii", raising=False)
+    monkeypatch.setattr(sys.stdout, "reconfigure", None, raising=False)
+    monkeypatch.setattr(type(sys.stdout), "encoding", "ascii", raising=False)
     status, out, _ = told("list")
     assert status == 0
     assert out.startswith("Zo\\xeb")
@@ -168,7 +181,7 @@ def test_verify_is_the_persons_word(store, bob, told, method):
     status, out, err = told("verify", "Bob", "--method", method, "--yes")
     assert status == 0
     assert out.startswith(f"Bob's key 11111111 is now verified by {method} on ")
-    assert err == "Bob's key:\n  " + " ".join(["1111"] * 16) + "\n"
+    assert err == "Bob's key:\n" + (" 1111" * 8 + "\n") * 2
     assert trust(store, K1) is Trust.VERIFIED
     status, out, _ = told("verify", "Bob", "--method", method, "--yes", "--json")
     assert (status, json.loads(out)["keys"][0]["method"]) == (0, method)
@@ -228,8 +241,8 @@ def test_a_changed_or_revoked_key_is_not_verified(store, bob, told, end):
             book.revoke(book.slot(bob), K1, now=1)
     status, out, err = told("verify", "Bob", "--method", "qr", "--yes")
     assert (status, out) == (4, "")
-    assert ("THE PROTECTION HAS CHANGED" in err) is (end == "changed")
-    assert ("was revoked" in err) is (end == "revoked")
+    assert ("WARNING, another key: The encryption is weaker than in earlier calls" in err) is (end == "changed")
+    assert ("REVOKED, refused" in err) is (end == "revoked")
     assert ("hint: e2ecall contacts accept-key " in err) is (end == "changed")
     assert trust(store, K1) is Trust(end)
 
@@ -244,7 +257,7 @@ def test_accept_key_shows_old_and_new_and_what_happened(store, bob, told):
     assert (status, out) == (0, "Bob's key 22222222 is now seen, never compared\n")
     old, new, happened, stay = err.index("old key, "), err.index("new key, "), err.index("What "), err.index("The old")
     assert old < err.index("1111 1111") < new < err.index("2222 2222") < happened < stay
-    assert "Another key than before answers for this contact: a new device, or somebody in the middle." in err
+    assert "It may be a new phone, or someone in between." in err
     assert (trust(store, K1), trust(store, K2)) == (Trust.SEEN, Trust.SEEN)
 
 

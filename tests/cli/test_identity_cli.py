@@ -31,7 +31,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setenv("E2ECALL_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("E2ECALL_PASSPHRASE_FILE", raising=False)
     monkeypatch.setitem(cli.commands, "identity", identity)
-    monkeypatch.setattr(module, "_on_terminal", lambda: False)
+    monkeypatch.setattr(module, "on_terminal", lambda: False)
     monkeypatch.setitem(keyfile.encode_key_file.__kwdefaults__, "cost", Cost(64, 1, 1))
 
 
@@ -54,6 +54,7 @@ def told(capfd):
 def passphrase(tmp_path, monkeypatch):
     def set_to(text):
         (tmp_path / "passphrase").write_text(text + "\n")
+        (tmp_path / "passphrase").chmod(0o600)
         monkeypatch.setenv("E2ECALL_PASSPHRASE_FILE", str(tmp_path / "passphrase"))
 
     return set_to

@@ -1,17 +1,22 @@
 """kex.8-8 and kex.8-9: no link secret in logs, in tracebacks, or in the process list once it has been read."""
 
 import io
+import json
 import logging
 import subprocess
 import sys
 import threading
+import time
+import unicodedata
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from e2ecall.cli import scrub
 from e2ecall.cli.scrub import Arguments, ScrubFilter, scrub_logging, scrub_process_arguments, scrub_tracebacks
 from e2ecall.handshake import LinkSecret
+from e2ecall.handshake.link import redact
 from support.parties import link_secret
 
 LINK = link_secret().link("https://call.example")
@@ -284,3 +289,40 @@ def test_a_whole_process_that_fails():
 
 def test_the_link_of_these_tests_is_one():
     assert LinkSecret.parse(LINK) == link_secret()
+
+
+@pytest.mark.clause("kex.8-8")
+@pytest.mark.parametrize("mark", ["#", "%23", "%2523", "%252523", "\\u0023", "\\\\u0023", "\\x23"])
+def test_a_mark_in_another_writing_hides_no_secret(mark):
+    for text in (LINK.replace("#", mark), f"fragment {mark}{FRAGMENT}"):
+        assert FRAGMENT not in redact(text)
+        assert FRAGMENT[:-4] not in redact(json.dumps({"url": text}))
+    address = quote(quote(LINK, safe=""), safe="")
+    assert FRAGMENT not in redact(f"redirect to {address}")
+
+
+@pytest.mark.clause("kex.8-8")
+@pytest.mark.parametrize("seed", range(30))
+def test_french_words_in_json_in_bytes_and_in_an_address_are_taken_out(seed):
+    words = link_secret(seed).words("fr")
+    text = " ".join(words)
+    writings = {
+        json.dumps(words): json.dumps,
+        json.dumps(json.dumps({"words": text})): lambda word: json.dumps(json.dumps(word)),
+        repr(text.encode()): lambda word: repr(word.encode()),
+        quote(text): quote,
+        quote(unicodedata.normalize("NFD", text)): lambda word: quote(unicodedata.normalize("NFD", word)),
+    }
+    for writing, spelled in writings.items():
+        left = redact(writing)
+        shown = [word for word in words if spelled(word).strip("\"'\\b") in left]
+        assert shown == []
+        assert len(left) < len(writing) / 2
+
+
+@pytest.mark.clause("kex.8-8")
+@pytest.mark.parametrize("part", ["\\", "%25", "\\u00", "%c3", "%c3%a9", "\\\\x", "#", "abandon "])
+def test_redacting_takes_a_time_in_proportion(part):
+    started = time.perf_counter()
+    redact(part * (100_000 // len(part)))
+    assert time.perf_counter() - started < 5

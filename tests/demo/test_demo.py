@@ -93,18 +93,30 @@ def test_a_call(tmp_path, path, codec):
         assert row["sealed"] > 20
         assert row["opened"] > 20
         assert row["rejected"] == {}
-    # contexts 0 and 1, sender 0 for the caller, epoch 0
+    # contexts 0 and 1, sender 0 for the caller, epoch 1 since the middle of the call
     kids = {(row["side"], row["kind"]): row["kid"] for row in report["streams"]}
-    assert kids == {("alice", "audio"): 0, ("alice", "video"): 32, ("bob", "audio"): 16, ("bob", "video"): 48}
+    assert kids == {("alice", "audio"): 1, ("alice", "video"): 33, ("bob", "audio"): 17, ("bob", "video"): 49}
     ids = {check["id"] for check in report["checks"]}
     assert {"emoji", "bob.video.counters", "bob.audio.tone", "alice.video.identical", "bob.rejected"} <= ids
+    assert {"verified", "rekeyed", "ledgers"} <= ids
     assert ("relay.video" in ids) == (path == "relayed")
+    assert ("control" in ids) == (path == "direct")
     assert (sum(report["forwarded"].values()) > 100) == (path == "relayed")
     for name in ("contact-sheet.png", "report.html", *report["files"].values()):
         assert (tmp_path / "out" / name).stat().st_size > 1000
     with av.open(str(tmp_path / "out" / report["files"]["bob_received"])) as container:
         assert sum(1 for _ in container.decode(video=0)) > 20
-    assert "verified" not in out.lower()
+    assert report["verified"] is False  # no people did
+    for who, other in (("alice", "bob"), ("bob", "alice")):
+        person = report["people"][who]
+        assert (person["met"], person["shown"], person["let_in"]) == ("unverified", "verified-now", True)
+        assert person["compared"]
+        assert person["read"] == report["people"][other]["heard"] == person["rows"][person["picked"]]
+        assert len(person["rows"]) == 8
+        assert person["receipt"] is True
+        assert (person["contacts"], person["ledger_entries"], person["epochs"]) == (1, 3, 2)
+    assert "Alice reads aloud: " in out
+    assert "a program played both" in (tmp_path / "out" / "report.html").read_text()
     for name in report["sas"]["names"]["alice"]:
         assert name in out
 
@@ -129,9 +141,56 @@ def test_mitm_is_seen_by_the_emoji_alone(tmp_path):
     assert "hint: " in err
     assert "four emoji" in err
     page = (tmp_path / "out" / "report.html").read_text().lower()
-    for text in (out.lower(), err.lower()):
-        assert "verified" not in text
-    assert "verified" not in page.replace("not verified", "").replace("nothing is called verified", "")
+    for text in (out.lower(), err.lower(), page):
+        assert "verified" not in text.replace("not verified", "")
+    for person in report["people"].values():
+        assert (person["shown"], person["stopped"], person["picked"]) == ("mismatch", "mismatch", None)
+    assert sum(row["opened"] for row in report["streams"]) > 100  # it was a call, until somebody compared
+
+
+def test_two_who_know_each_other_are_asked_nothing_and_another_key_gets_nothing(tmp_path):
+    people = ("--people", str(tmp_path / "people"))
+    assert demo(tmp_path, *SMALL, *people)[0] == 0
+    status, report, out, err = demo(tmp_path, *SMALL, *people)
+    assert (status, failed(report)) == (0, {}), (out, err)
+    for person in report["people"].values():
+        assert (person["met"], person["shown"], person["compared"]) == ("verified-before", "verified-before", False)
+        assert (person["contacts"], person["ledger_entries"]) == (1, 3)
+    assert "reads aloud" not in out
+    status, report, out, err = demo(tmp_path, *SMALL, *people, "--attack", "mitm")
+    assert status == 4, (out, err)
+    assert set(failed(report)) == {"emoji"}
+    assert report["people"]["alice"]["stopped"] == "changed"
+    assert all(row["opened"] == 0 for row in report["streams"])
+    assert report["people"]["bob"]["contacts"] == 2
+    assert err.startswith("error: another key answered in the place of one that is known")
+    assert "the key was not the one that is known" in (tmp_path / "out" / "report.html").read_text()
+    for who in ("alice", "bob"):
+        home = {"E2ECALL_HOME": str(tmp_path / "people" / who)}
+        checked = subprocess.run(
+            [sys.executable, "-m", "e2ecall", "ledger", "check"], env=os.environ | home, capture_output=True, text=True
+        )
+        assert checked.returncode == 0, checked.stderr
+    assert demo(tmp_path, *SMALL, *people)[0] == 0  # what the thief did is past
+
+
+def test_new_people_leave_nothing_behind(tmp_path):
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    status, report, *_ = demo(tmp_path, *SMALL, env={"TMPDIR": str(scratch)})
+    assert (status, failed(report)) == (0, {})
+    assert list(scratch.iterdir()) == []
+    assert not list((tmp_path / "out").rglob("identity.json"))
+
+
+def test_a_folder_of_people_that_cannot_be_used(tmp_path):
+    folder = tmp_path / "people"
+    (folder / "bob").mkdir(parents=True, mode=0o755)
+    (folder / "bob").chmod(0o755)
+    status, _, _, err = demo(tmp_path, *SMALL, "--people", str(folder))
+    assert status == 1
+    assert err.startswith("error: bob: others have access to the folder ")
+    assert "hint: chmod 700 " in err
 
 
 SPOILT = {
@@ -412,7 +471,8 @@ def test_the_conductor_is_killed(tmp_path):
 
 @pytest.mark.parametrize("mode", ["| head -n 1", "> /dev/full", ">&-"])
 def test_standard_output_fails(tmp_path, mode):
-    command = f"{sys.executable} -m e2ecall demo --size 160x120 --duration 20 --out out {mode}"
+    duration = 2 if mode == ">&-" else 20
+    command = f"{sys.executable} -m e2ecall demo --size 160x120 --duration {duration} --out out {mode}"
     began = time.monotonic()
     command += "; exit ${PIPESTATUS[0]}" if "head" in mode else ""
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=100)

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from e2ecall.demo.person import _candidate
+from e2ecall.demo.media_side import _candidate
 from e2ecall.errors import MalformedMessage, PeerMisbehaved
 from e2ecall.media.rtc import apply_description, close, connection, loopback_only
 

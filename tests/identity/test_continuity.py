@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 
 from e2ecall.errors import ApiMisuse
-from e2ecall.identity.continuity import ACTS, TRANSITIONS, Happening, Judgement, Trust, Why, after, diagram, say
+from e2ecall.identity.continuity import ACTS, TRANSITIONS, Happening, Trust, after, diagram
 
 PAGE = Path(__file__).parents[2] / "docs/explanation/continuity.md"
 NETWORK = frozenset(Happening) - ACTS
-WARNS = {Why.OTHER_KEY, Why.OTHER_CONTACT, Why.NOT_POST_QUANTUM_ANY_MORE, Why.MISMATCH}
-NEVER_VERIFIED = {Why.FIRST_CALL, Why.UNKNOWN_CALLER, Why.STRICT, Why.BY_LINK}
 
 TABLE = """
               unknown   seen      verified  changed   revoked
@@ -77,24 +75,6 @@ def test_only_a_comparison_an_acceptance_or_a_revocation_leaves_changed():
         (Happening.ACCEPTED, Trust.SEEN),
         (Happening.REVOKED, Trust.REVOKED),
     }
-
-
-def judged(why, trust=Trust.UNKNOWN):
-    return Judgement(trust=trust, contact=None, name=None, blocks=True, why=why)
-
-
-@pytest.mark.clause("identity.3-10")
-def test_never_verified_and_changed_never_look_alike():
-    words = {why: say(judged(why)) for why in Why}
-    assert len(set(words.values())) == len(Why)
-    for why, text in words.items():
-        assert text.startswith("WARNING: THE ") is (why in WARNS)
-        assert text.startswith("Never ") is (why in NEVER_VERIFIED)
-        assert ("HAS CHANGED" in text) is (why in WARNS - {Why.MISMATCH})
-        assert ("Nothing is sent until you decide." in text) is (why in WARNS)
-    assert words[Why.REVOKED].startswith("BLOCKED: ")
-    assert say(judged(Why.KNOWN, Trust.VERIFIED)) == "Verified before. The key is the same."
-    assert say(judged(Why.KNOWN, Trust.SEEN)) == "Seen before, and never compared. The key is the same."
 
 
 @pytest.mark.clause("identity.3-2")

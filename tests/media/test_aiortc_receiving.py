@@ -170,6 +170,67 @@ def test_frames_that_the_picture_does_not_miss_ask_for_nothing(lab):
     lab.run(main())
 
 
+@pytest.mark.clause("media.4-3")
+def test_a_picture_that_rests_on_frames_that_never_came_asks_for_a_key_frame(lab):
+    """At once, and no more when the frame after the gap is one, nor when one came."""
+
+    async def main():
+        a = lab.side()
+        a.guard = protect(a.pc, lab.keys("caller"), **a.hooks)
+        a.pc.addTransceiver("video")
+        seal = SealStream("vp8", lab.keys("callee").open_stream("video", "vp8"), who=None)
+        error = getattr(a.pc.getReceivers()[0], aiortc_names.DECODER_ERROR)
+        queue = lab.receiving_queue(a.pc)
+        asked = []
+        for plain, removed in ((b"\x10", 0), (b"\x11", 0), (b"\x10", 3), (b"\x11", 1), (b"\x10", 0), (b"\x11", 0)):
+            for _ in range(removed):
+                seal.seal(b"\x11 a frame that a forwarder keeps")
+            queue.put((VP8, JitterFrame(seal.seal(plain + b" a frame"), 0)))
+            assert queue.get()[1].data == plain + b" a frame"
+            asked.append(error.is_set())
+            error.clear()
+        assert asked == [False, False, False, True, False, False]
+        await asyncio.sleep(0.02)
+        assert [type(event) for event in a.events] == [FirstFrame]
+
+    lab.run(main())
+
+
+@pytest.mark.clause("media.4-3")
+def test_in_a_call_one_request_mends_a_picture_of_which_a_forwarder_removed_a_frame(lab, monkeypatch):
+    """It closes the gap in the packets' numbers, so that nothing below notices."""
+    whole = SealStream.seal
+    gap = []
+
+    def removes(self, frame):
+        sealed = whole(self, frame)
+        if self.stats.frames != 10:
+            return sealed
+        gap.append(sealed)
+        return whole(self, frame)
+
+    monkeypatch.setattr(SealStream, "seal", removes)
+
+    async def main():
+        a, b = lab.side(), lab.side()
+        protect(a.pc, lab.keys("caller"), **a.hooks)
+        b.guard = protect(b.pc, lab.keys("callee"), **b.hooks)
+        a.pc.addTrack(lab.Picture())
+        await rtc.connect(a.pc, b.pc)
+        await lab.until(lambda: len(b.opened) >= 8)
+        before = lab.wire.key_frame_requests(b.pc)
+        assert not gap
+        await lab.until(lambda: lab.wire.key_frame_requests(b.pc) > before and len(b.opened) >= 15)
+        await asyncio.sleep(1.8)
+        assert 1 <= lab.wire.key_frame_requests(b.pc) - before <= 2
+        keys = [number for number, (_, frame, _) in enumerate(b.opened) if not frame[0] & 1]
+        assert [number for number in keys if number >= 9], "the other side sent a key frame"
+        assert gap[0] not in lab.wire.frames(a.pc, "video", "VP8")
+        assert b.guard.received()[0].rejected.total() == 0
+
+    lab.run(main())
+
+
 @pytest.mark.clause("frame.7-8", "frame.7-9")
 def test_a_track_carries_one_stream_in_all_its_codecs_until_it_ends(lab):
     async def main():

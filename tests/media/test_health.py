@@ -307,6 +307,20 @@ def test_eight_frames_of_a_kind_are_diagnosed(make, cause):
     assert [event.cause for event in rig.told if isinstance(event, StreamUnreadable)] == [cause]
 
 
+@pytest.mark.clause("frame.7-10", "media.5-3")
+def test_a_call_that_was_stopped_is_called_that_and_asks_for_nothing():
+    rig = Rig()
+    rig.take(rig.frame())
+    rig.keys.stop("the rows differ")
+    for _ in range(8):
+        rig.take(rig.frame(), now=9.0)
+    (unreadable,) = [event for event in rig.told if isinstance(event, StreamUnreadable)]
+    assert (unreadable.reason, unreadable.cause) == (FrameReason.STOPPED, Cause.STOPPED)
+    assert {event.detail for event in rig.told if isinstance(event, FrameDropped)} == {"the rows differ"}
+    assert rig.dropped().keys() == {FrameReason.STOPPED}
+    assert not rig.health.wants_key_frame()
+
+
 @pytest.mark.clause("media.5-3")
 @pytest.mark.parametrize(
     ("reasons", "looks_unsealed", "cause"),
@@ -321,6 +335,7 @@ def test_eight_frames_of_a_kind_are_diagnosed(make, cause):
         ({FrameReason.REPLAY: 8}, False, Cause.REPLAYED),
         ({FrameReason.TOO_OLD: 8}, True, Cause.REPLAYED),
         ({FrameReason.WRONG_STREAM: 8}, False, Cause.WRONG_STREAM),
+        ({FrameReason.STOPPED: 8}, True, Cause.STOPPED),
     ],
 )
 def test_diagnosis(reasons, looks_unsealed, cause):

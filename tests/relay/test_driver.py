@@ -105,3 +105,50 @@ def test_what_a_transport_raises_comes_out():
             await alice.driver.move_to(broken)
 
     asyncio.run(main())
+
+
+def test_whoever_hangs_up_while_an_event_is_told_has_hung_up():
+    async def main():
+        clock = [0.0]
+        alice, bob = await talking(clock)
+
+        def told(event):
+            bob.events.append(event)
+            if isinstance(event, PeerSaid):
+                bob.driver.call.end()
+
+        bob.driver._on_event = told
+        running = asyncio.create_task(bob.driver.run())
+        for text in ("1", "2"):
+            alice.driver.call.send(Chat(text))
+        await alice.driver.flush()
+        await carry(alice, bob)
+        await asyncio.wait_for(running, 5)
+        await carry(bob, alice)
+        assert [event.message for event in bob.all(PeerSaid)] == [Chat("1")]
+        assert [end.reason for end in alice.all(CallEnded)] == [EndReason.HUNG_UP]
+        assert bob.driver.call.ignored >= 1
+
+    asyncio.run(main())
+
+
+def test_flushes_at_once_keep_the_order_and_post_each_message_once():
+    async def main():
+        alice, bob = await talking([0.0])
+        posted = []
+
+        async def slow(message):
+            await asyncio.sleep(0.002)
+            posted.append(message)
+
+        await alice.driver.move_to(slow)
+        posted.clear()
+        for number in range(5):
+            alice.driver.call.send(Chat(str(number)))
+        await asyncio.gather(*(alice.driver.flush() for _ in range(4)), alice.driver.move_to(slow))
+        for message in posted:
+            await bob.driver.receive(message)
+        assert [event.message.text for event in bob.all(PeerSaid)] == ["0", "1", "2", "3", "4"]
+        assert bob.driver.call.refused == 0
+
+    asyncio.run(main())
