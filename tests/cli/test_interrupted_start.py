@@ -7,10 +7,10 @@ INTERRUPTED = """
 import builtins
 import runpy
 load = builtins.__import__
-def interrupted(name, *rest):
+def interrupted(name, *rest, **named):
     if name == "e2ecall.cli.main":
         raise KeyboardInterrupt
-    return load(name, *rest)
+    return load(name, *rest, **named)
 builtins.__import__ = interrupted
 runpy.run_module("e2ecall", run_name="__main__")
 """
