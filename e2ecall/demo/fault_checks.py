@@ -157,11 +157,11 @@ def whole(sent: Sequence[SentFrame], received: Sequence[ReceivedFrame]) -> tuple
     return found, longest
 
 
-def tears(who: str, sent: Sequence[SentFrame], received: Sequence[ReceivedFrame], *, asked_for: bool = True) -> Check:
-    """Where a picture is missing, those after it are soon whole again, if the receiver asks for a key frame then."""
+def tears(who: str, sent: Sequence[SentFrame], received: Sequence[ReceivedFrame]) -> Check:
+    """Where a picture is missing, those after it are soon whole again: the receiver asks for a key frame."""
     found, longest = whole(sent, received)
     total = len(of_kind("video", received))
     detail = (
         f"{len(found)} of {total} opened pictures are whole; at most {longest} in a row rest on one that is missing"
     )
-    return Check(f"{who}.video.heals", bool(found) and (longest <= LONGEST_TEAR or not asked_for), detail)
+    return Check(f"{who}.video.heals", bool(found) and longest <= LONGEST_TEAR, detail)

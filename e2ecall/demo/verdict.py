@@ -240,8 +240,7 @@ def _pictures(evidence: Evidence, checks: list[Check]) -> tuple[dict[int, Image]
         if settings.attack.on_frames:
             intact = set(whole(theirs, mine)[0])
             compared = [each for each in compared if each.index in intact]
-            # A receiver asks for a key frame after a frame that it refuses; a gap alone makes it ask for none.
-            checks.append(tears(who, theirs, mine, asked_for=settings.attack is not Attack.DROP))
+            checks.append(tears(who, theirs, mine))
         if settings.built_in:
             checks += [counters_read_back(who, compared), pictures_look_sent(who, compared)]
         else:

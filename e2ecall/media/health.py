@@ -133,7 +133,7 @@ class StreamHealth:
         return events
 
     def shown(self, now: float, *, key: bool) -> None:
-        """media.4-3: a frame of a torn picture was opened, at `now`; `key` says whether a decoder can start at it.
+        """media.4-7: a frame of a torn picture was opened, at `now`; `key` says whether a decoder can start at it.
 
         A request or its answer may get lost too, so one is due until a key frame is there.
         """

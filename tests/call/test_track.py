@@ -252,7 +252,7 @@ def missed(track, frames):
     return counts
 
 
-@pytest.mark.clause("media.4-3")
+@pytest.mark.clause("media.4-7")
 def test_counters_that_are_passed_over_count_and_the_first_frame_may_have_any():
     track = Track("video", Call().keys)
     assert track.missed == 0
@@ -260,7 +260,7 @@ def test_counters_that_are_passed_over_count_and_the_first_frame_may_have_any():
     assert missed(track, [numbered(ctr) for ctr in counters]) == list(counters.values())
 
 
-@pytest.mark.clause("media.4-3")
+@pytest.mark.clause("media.4-7")
 def test_frames_that_are_refused_count_as_not_come_and_move_nothing():
     track = Track("video", Call().keys)
     track.unprotect(numbered(0), b"m")
@@ -270,7 +270,7 @@ def test_frames_that_are_refused_count_as_not_come_and_move_nothing():
     assert missed(track, [numbered(1), numbered(3)]) == [0, 1]
 
 
-@pytest.mark.clause("media.4-3")
+@pytest.mark.clause("media.4-7")
 def test_another_epoch_begins_anew_whichever_frames_of_the_old_one_come_late():
     call = Call()
     call.keys.install_epoch(1, SecretBytes(bytes(32)))
@@ -281,7 +281,7 @@ def test_another_epoch_begins_anew_whichever_frames_of_the_old_one_come_late():
     assert missed(track, [numbered(35, epoch=1, base=bytes(32))]) == [1]
 
 
-@pytest.mark.clause("media.4-3", "frame.7-9")
+@pytest.mark.clause("media.4-7", "frame.7-9")
 def test_another_stream_on_the_track_begins_anew():
     call = Call()
     track = Track("video", call.keys)
@@ -291,7 +291,7 @@ def test_another_stream_on_the_track_begins_anew():
     assert missed(track, later) == [1, 1, 2]
 
 
-@pytest.mark.clause("media.4-3", "frame.8-2")
+@pytest.mark.clause("media.4-7", "frame.8-2")
 def test_an_empty_frame_of_another_key_moves_nothing():
     call = Call()
     call.keys.install_epoch(1, SecretBytes(bytes(32)))

@@ -170,7 +170,7 @@ def test_frames_that_the_picture_does_not_miss_ask_for_nothing(lab):
     lab.run(main())
 
 
-@pytest.mark.clause("media.4-3")
+@pytest.mark.clause("media.4-7")
 def test_a_picture_that_rests_on_frames_that_never_came_asks_for_a_key_frame(lab):
     """At once, and no more when the frame after the gap is one, nor when one came."""
 
@@ -196,7 +196,7 @@ def test_a_picture_that_rests_on_frames_that_never_came_asks_for_a_key_frame(lab
     lab.run(main())
 
 
-@pytest.mark.clause("media.4-3")
+@pytest.mark.clause("media.4-7")
 def test_in_a_call_one_request_mends_a_picture_of_which_a_forwarder_removed_a_frame(lab, monkeypatch):
     """It closes the gap in the packets' numbers, so that nothing below notices."""
     whole = SealStream.seal
