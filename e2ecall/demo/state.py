@@ -113,6 +113,7 @@ class CallState:
         elif event in {"met", "compared"}:
             person.symbol, person.ascii, person.word = happening["symbol"], happening["ascii"], happening["word"]
             person.stopped = happening["stopped"] is not None
+            person.state = "in the call" if event == "compared" else person.state
         elif event == "reads":
             person.state = "reads its emoji aloud" if happening["row"] is not None else "hears something else"
         elif event == "picks":
@@ -129,7 +130,7 @@ class CallState:
             person.received = tuple(map(_line, happening["received"]))
             person.elapsed, person.cpu = happening["elapsed"], happening["cpu"]
             person.sealing, person.opening = happening["sealing"], happening["opening"]
-        elif event == "unreadable":
+        elif event == "unreadable" and not person.stopped:  # else it is told already
             person.trouble = f"{happening['kind']}: {happening['cause']}"
         elif event == "error":
             person.state, person.trouble = "failed", happening["message"]
