@@ -16,7 +16,7 @@ export PIP_NO_INPUT := 1
 export PIP_NO_CACHE_DIR := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format lint types imports spec wheel-smoke bench bench-frames fuzz clean
+.PHONY: help setup demo test test-all check format lint types imports spec wheel-smoke bench bench-exchange bench-frames fuzz clean
 
 help:          ## this list
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ wheel-smoke: $(DEV) ## build the wheel, install it in an empty environment, run 
 
 bench: $(RUN)  ## the measurements of benchmarks/
 	@$(BIN)/python benchmarks/call.py $(ARGS)
+
+bench-exchange: $(RUN) ## what an exchange and a rekey cost, beside the bare primitives
+	@$(BIN)/python benchmarks/exchange.py $(ARGS)
 
 bench-frames: $(RUN) ## what sealing and opening a frame costs, beside other implementations
 	@$(BIN)/python benchmarks/frames.py $(ARGS)
