@@ -18,9 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from e2ecall.call.epochs import FrameKeys, Role
+from e2ecall.call.epochs import FrameKeys
 from e2ecall.crypto.rng import SystemRng
-from e2ecall.handshake import Profile, make_offer, receive_offer
+from e2ecall.handshake import Profile, Role, make_offer, receive_offer
 from e2ecall.identity import fresh_identity
 from e2ecall.media.aiortc_plugin import protect
 from e2ecall.media.rtc import connect, connection, loopback_only

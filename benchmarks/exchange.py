@@ -30,8 +30,7 @@ from nacl.signing import SigningKey, VerifyKey
 from e2ecall import __version__
 from e2ecall.crypto.rng import SystemRng
 from e2ecall.crypto.sign import Signer
-from e2ecall.handshake import Profile, Suite, make_offer, receive_offer
-from e2ecall.handshake.keys import Role
+from e2ecall.handshake import Profile, Role, Suite, make_offer, receive_offer
 from e2ecall.handshake.rekey import RekeyContext, answer_rekey, start_rekey
 from e2ecall.secret import SecretBytes
 

@@ -5,7 +5,8 @@ from aiortc import RTCPeerConnection
 from e2ecall import OneToOne, PeerSaid, Profile, SystemRng, fresh_identity
 from e2ecall.call.events import EpochChanged, PeerHeard, PeerSilent, RekeyOverdue
 from e2ecall.call.messages import AppData, Chat, Mute
-from e2ecall.call.one_to_one import Event, SessionPolicy
+from e2ecall.call.one_to_one import Event
+from e2ecall.call.policy import SessionPolicy
 from e2ecall.media.aiortc_plugin import Guard
 from e2ecall.media.data_channel import carry, control_channel
 from e2ecall.relay.driver import CallDriver, Post

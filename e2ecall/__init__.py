@@ -17,7 +17,7 @@ Where is …?
 Nothing here has been audited by outsiders. There are no groups yet.
 """
 
-from e2ecall.call.epochs import FrameKeys, Role
+from e2ecall.call.epochs import FrameKeys
 from e2ecall.call.events import CallEnded, IncomingCall, MessageRefused, PeerSaid
 from e2ecall.call.one_to_one import CallEstablished, OneToOne
 from e2ecall.crypto.rng import SystemRng
@@ -30,7 +30,7 @@ from e2ecall.errors import (
     MediaUnavailable,
     VerificationFailed,
 )
-from e2ecall.handshake import AbortReason, LinkSecret, Profile, Suite, TransportMode
+from e2ecall.handshake import AbortReason, LinkSecret, Profile, Role, Suite, TransportMode
 from e2ecall.identity import fresh_identity
 from e2ecall.sas import RowPick, digits, eight_rows, emoji
 from e2ecall.secret import SecretBytes

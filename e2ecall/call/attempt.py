@@ -38,7 +38,7 @@ from e2ecall.handshake import (
 from e2ecall.handshake.messages import DEFAULT_SUITES
 from e2ecall.wire.handshake import MessageType
 
-__all__ = ["OFFERS_PER_RING", "REDIALS", "Attempt", "Limits", "Reached"]
+__all__ = ["OFFERS_PER_RING", "REDIALS", "Attempt", "AttemptEvent", "Limits", "Reached"]
 
 OFFERS_PER_RING: Final = 3
 """q_B: how many different offers one ring answers. Each is one guess for whoever sits in the middle."""
@@ -106,6 +106,7 @@ class Attempt:
         self._own_offers: set[bytes] = set()
         self._answered: set[bytes] = set()
         self._taken: dict[bytes, bytes | None] = {}  # H(message): what answers its repetition
+        self._reveal = b""  # H(m3), of the attempt that rings
         self._repeat: bytes | None = None
         self._repeat_at = 0.0
         self._deadline: float | None = None

@@ -18,10 +18,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from e2ecall.call.epochs import Role
 from e2ecall.crypto.rng import Rng
 from e2ecall.errors import ApiMisuse, VerificationFailed
-from e2ecall.identity.continuity import Method
+from e2ecall.handshake import Role
+from e2ecall.identity.continuity import COMPARISONS, Method
 from e2ecall.sas import (
     FourEmoji,
     PickState,
@@ -36,7 +36,7 @@ from e2ecall.sas import (
     words,
 )
 
-__all__ = ["COMPARED", "ORDER", "Comparison", "Step"]
+__all__ = ["ORDER", "Comparison", "Step"]
 
 
 class Step(StrEnum):
@@ -55,9 +55,6 @@ ORDER: Final[Mapping[Role, tuple[Step, ...]]] = MappingProxyType(
     }
 )
 """The steps of a comparison by voice, for each side."""
-
-COMPARED: Final = frozenset({Method.EMOJI, Method.DIGITS, Method.WORDS, Method.QR})
-"""The ways to compare; a link or a statement is none."""
 
 
 class Comparison:
@@ -118,7 +115,7 @@ class Comparison:
 
         ApiMisuse for what is no comparison, and after a result.
         """
-        if method not in COMPARED:
+        if method not in COMPARISONS:
             raise ApiMisuse(f"{method} compares nothing", clause="verification.3-1")
         self._require_open()
         self._check(method)

@@ -20,7 +20,7 @@ from typing import Final
 
 from e2ecall.call.records import EPOCH_BYTE, FIELDS_LIMIT, Body, EpochRecords, epoch_byte_of
 from e2ecall.errors import ApiMisuse, CounterExhausted, MalformedMessage, PeerMisbehaved
-from e2ecall.handshake.keys import ControlKeys, Role
+from e2ecall.handshake import ControlKeys, Role
 from e2ecall.wire.control import ControlType
 from e2ecall.wire.tlv import decode_tlv, encode_tlv
 

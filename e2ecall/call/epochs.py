@@ -13,13 +13,13 @@ from typing import Final
 from e2ecall.call.streams import Kind, RemoteStream, Source, StreamTable
 from e2ecall.codecs import layout_for
 from e2ecall.errors import ApiMisuse, MediaUnavailable, PeerIncompatible, PeerMisbehaved, VerificationFailed
-from e2ecall.handshake.keys import Role
+from e2ecall.handshake import Role
 from e2ecall.secret import SecretBytes
 from e2ecall.sframe import DEFAULT_SUITE, ONE_TO_ONE, CipherSuite, Owned, Receiver, Sender
 from e2ecall.sframe.owned import refuse_after_fork
 from e2ecall.sframe.suites import cipher_suite
 
-__all__ = ["CAMERA", "MAX_CONTEXT", "MICROPHONE", "FrameKeys", "Kind", "LocalStream", "Role", "check_codec"]
+__all__ = ["CAMERA", "MAX_CONTEXT", "MICROPHONE", "FrameKeys", "Kind", "LocalStream", "check_codec"]
 
 _KINDS: dict[str, Kind] = {"audio": "audio", "video": "video"}
 

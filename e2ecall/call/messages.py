@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import ClassVar, Final, Self, get_args
 
 from e2ecall.call.control import ControlMessage
 from e2ecall.call.streams import Kind, Source
@@ -71,7 +71,8 @@ class Sdp:
 
     is_answer: bool
     sdp: str
-    type = ControlType.SDP
+    type: ClassVar = ControlType.SDP
+    numbers: ClassVar = frozenset({1, 2})
 
     def fields(self) -> dict[int, bytes]:
         """{number: value}; ApiMisuse for candidates in it."""
@@ -94,7 +95,8 @@ class Candidate:
 
     mid: str
     line: str
-    type = ControlType.CANDIDATE
+    type: ClassVar = ControlType.CANDIDATE
+    numbers: ClassVar = frozenset({1, 2})
 
     def fields(self) -> dict[int, bytes]:
         """{number: value}."""
@@ -116,7 +118,8 @@ class Streams:
     source: Source = Source.OTHER
     layer: int | None = None
     state: StreamState = StreamState.OPEN
-    type = ControlType.STREAMS
+    type: ClassVar = ControlType.STREAMS
+    numbers: ClassVar = frozenset(range(1, 7))
 
     def fields(self) -> dict[int, bytes]:
         """{number: value}."""
@@ -141,7 +144,7 @@ class Streams:
             codec,
             _SOURCES[_number(fields, 4, 1, what, below=len(_SOURCES))],
             _number(fields, 5, 1, what) if 5 in fields else None,
-            StreamState(_number(fields, 6, 1, what, below=2)),
+            StreamState(_number(fields, 6, 1, what, below=len(StreamState))),
         )
 
 
@@ -151,7 +154,8 @@ class Mute:
 
     context: int
     muted: bool
-    type = ControlType.MUTE
+    type: ClassVar = ControlType.MUTE
+    numbers: ClassVar = frozenset({1, 2})
 
     def fields(self) -> dict[int, bytes]:
         """{number: value}."""
@@ -164,37 +168,36 @@ class Mute:
 
 
 @dataclass(frozen=True, slots=True)
-class Rk1:
+class _Half:
+    """epoch.1: one half of a rekey, with its signature."""
+
+    signed: Signed
+    type: ClassVar[ControlType]
+    numbers: ClassVar = frozenset({1, SIGNATURE})
+
+    def fields(self) -> dict[int, bytes]:
+        """{number: value}."""
+        return {1: self.signed.data, SIGNATURE: self.signed.signature}
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        """control.3-2."""
+        what = cls.type.name.lower()
+        return cls(Signed(_bytes(fields, 1, what), _exactly(fields, SIGNATURE, _SIGNATURE_LENGTH, what)))
+
+
+class Rk1(_Half):
     """epoch.1: the starter's half."""
 
-    signed: Signed
+    __slots__ = ()
     type = ControlType.RK1
 
-    def fields(self) -> dict[int, bytes]:
-        """{number: value}."""
-        return {1: self.signed.data, SIGNATURE: self.signed.signature}
 
-    @classmethod
-    def read(cls, fields: Fields) -> Rk1:
-        """control.3-2."""
-        return cls(Signed(_bytes(fields, 1, "rk1"), _exactly(fields, SIGNATURE, _SIGNATURE_LENGTH, "rk1")))
-
-
-@dataclass(frozen=True, slots=True)
-class Rk2:
+class Rk2(_Half):
     """epoch.1: the answerer's half."""
 
-    signed: Signed
+    __slots__ = ()
     type = ControlType.RK2
-
-    def fields(self) -> dict[int, bytes]:
-        """{number: value}."""
-        return {1: self.signed.data, SIGNATURE: self.signed.signature}
-
-    @classmethod
-    def read(cls, fields: Fields) -> Rk2:
-        """control.3-2."""
-        return cls(Signed(_bytes(fields, 1, "rk2"), _exactly(fields, SIGNATURE, _SIGNATURE_LENGTH, "rk2")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +208,8 @@ class Heartbeat:
     th2: bytes
     number: int
     sent: tuple[tuple[int, int], ...] = ()
-    type = ControlType.HEARTBEAT
+    type: ClassVar = ControlType.HEARTBEAT
+    numbers: ClassVar = frozenset({1, 2, 3, 4, SIGNATURE})
 
     def fields(self) -> dict[int, bytes]:
         """{number: value}, without the signature."""
@@ -232,7 +236,8 @@ class Chat:
     """A line of text; to be shown as text."""
 
     text: str
-    type = ControlType.CHAT
+    type: ClassVar = ControlType.CHAT
+    numbers: ClassVar = frozenset({1})
 
     def fields(self) -> dict[int, bytes]:
         """{number: value}; ApiMisuse for no text or more than 4096 bytes."""
@@ -255,7 +260,8 @@ class Receipt:
     method: ReceiptMethod
     matched: bool
     th2: bytes
-    type = ControlType.RECEIPT
+    type: ClassVar = ControlType.RECEIPT
+    numbers: ClassVar = frozenset({1, 2, 3, SIGNATURE})
 
     def fields(self) -> dict[int, bytes]:
         """{number: value}, without the signature."""
@@ -279,7 +285,8 @@ class Bye:
     """control.3-1: the other side hung up."""
 
     reason: AbortReason = AbortReason.UNSPECIFIED
-    type = ControlType.BYE
+    type: ClassVar = ControlType.BYE
+    numbers: ClassVar = frozenset({1})
 
     def fields(self) -> dict[int, bytes]:
         """{number: value}."""
@@ -299,7 +306,8 @@ class AppData:
 
     label: str
     data: bytes
-    type = ControlType.DATA
+    type: ClassVar = ControlType.DATA
+    numbers: ClassVar = frozenset({1, 2})
 
     def fields(self) -> dict[int, bytes]:
         """{number: value}; ApiMisuse for a label above 255 bytes and for what does not fit a field."""
@@ -319,32 +327,16 @@ class AppData:
 
 Message = Sdp | Candidate | Streams | Mute | Rk1 | Rk2 | Heartbeat | Chat | Receipt | Bye | AppData
 
-_READERS: Final[Mapping[int, Callable[[Fields], Message]]] = {
-    each.type: each.read for each in (Sdp, Candidate, Streams, Mute, Rk1, Rk2, Heartbeat, Chat, Receipt, Bye, AppData)
-}
-
-_NUMBERS: Final[Mapping[int, frozenset[int]]] = {
-    ControlType.SDP: frozenset({1, 2}),
-    ControlType.CANDIDATE: frozenset({1, 2}),
-    ControlType.STREAMS: frozenset(range(1, 7)),
-    ControlType.MUTE: frozenset({1, 2}),
-    ControlType.RK1: frozenset({1, SIGNATURE}),
-    ControlType.RK2: frozenset({1, SIGNATURE}),
-    ControlType.HEARTBEAT: frozenset({1, 2, 3, 4, SIGNATURE}),
-    ControlType.CHAT: frozenset({1}),
-    ControlType.RECEIPT: frozenset({1, 2, 3, SIGNATURE}),
-    ControlType.BYE: frozenset({1}),
-    ControlType.DATA: frozenset({1, 2}),
-}
+_CLASSES: Final[Mapping[int, type[Message]]] = {each.type: each for each in get_args(Message)}
 
 
 def decode(message: ControlMessage) -> Message | None:
     """control.3-2: the message as a value, None for an unknown type; MalformedMessage, PeerMisbehaved (control.3-6)."""
-    reader = _READERS.get(message.type)
-    if reader is None:
+    kind = _CLASSES.get(message.type)
+    if kind is None:
         return None
-    decode_tlv(message.raw, _NUMBERS[message.type], "control")  # an unknown critical field is refused (kex.4-2)
-    return reader(message.fields)
+    decode_tlv(message.raw, kind.numbers, "control")  # an unknown critical field is refused (kex.4-2)
+    return kind.read(message.fields)
 
 
 def _bytes(fields: Fields, number: int, what: str) -> bytes:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from e2ecall.call.attempt import OFFERS_PER_RING, REDIALS, Attempt, Limits, Reached
+from e2ecall.call.attempt import OFFERS_PER_RING, REDIALS, Attempt, AttemptEvent, Limits, Reached
 from e2ecall.call.epochs import FrameKeys
 from e2ecall.call.events import (
     AttemptAbandoned,
@@ -27,7 +27,8 @@ from e2ecall.call.events import (
 )
 from e2ecall.call.inputs import Clock, as_bytes
 from e2ecall.call.messages import Bye
-from e2ecall.call.session import Said, Session, SessionPolicy
+from e2ecall.call.policy import SessionPolicy
+from e2ecall.call.session import Said, Session
 from e2ecall.crypto.mlkem import Kem
 from e2ecall.crypto.rng import Rng
 from e2ecall.crypto.sign import Signer
@@ -51,7 +52,6 @@ __all__ = [
     "MessageRefused",
     "OneToOne",
     "PeerControl",
-    "SessionPolicy",
 ]
 
 
@@ -250,14 +250,13 @@ class OneToOne(Owned):
             raise ApiMisuse("there is no control channel")
         return self._session
 
-    def _exchange(self, events: Sequence[object], now: float) -> list[Event]:
+    def _exchange(self, events: Sequence[AttemptEvent], now: float) -> list[Event]:
         """Events of the attempt, with the session that comes of it."""
         told: list[Event] = []
         for event in events:
             if isinstance(event, Reached):
                 told.append(self._establish(event, now))
             else:
-                assert isinstance(event, IncomingCall | MessageRefused | AttemptAbandoned | CallEnded)
                 self.refused += isinstance(event, MessageRefused)
                 self._ended = self._ended or isinstance(event, CallEnded)
                 told.append(event)

@@ -7,7 +7,7 @@ from typing import Final
 
 from e2ecall.crypto.aead import AESGCM, TAG_LENGTH, InvalidTag, aes_gcm
 from e2ecall.errors import ApiMisuse, CounterExhausted, MalformedMessage, PeerMisbehaved, VerificationFailed
-from e2ecall.handshake.keys import ControlKeys, Role
+from e2ecall.handshake import ControlKeys, Role
 from e2ecall.secret import SecretBytes
 from e2ecall.sframe.owned import Owned
 from e2ecall.wire.control import BODY, RECORD

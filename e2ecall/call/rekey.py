@@ -28,7 +28,7 @@ from e2ecall.crypto.mlkem import Kem
 from e2ecall.crypto.rng import Rng
 from e2ecall.crypto.sign import Signer
 from e2ecall.errors import ApiMisuse, PeerMisbehaved
-from e2ecall.handshake.keys import ControlKeys, Role
+from e2ecall.handshake import ControlKeys, Role
 from e2ecall.handshake.messages import Suite
 from e2ecall.handshake.rekey import (
     RekeyAnswer,
@@ -262,8 +262,7 @@ class Rekey:
 
     def _answer(self) -> None:
         assert self._answered is not None
-        rekeyed = self._answered[1].rekeyed
-        self.installed.append(NewEpoch(rekeyed.epoch, rekeyed.keys.base_key, rekeyed.keys.control))
+        self._install(self._answered[1].rekeyed)
 
     def _forget_answer(self) -> None:
         if self._answered is not None:
@@ -275,11 +274,14 @@ class Rekey:
         assert self._rekeyed is not None
         rekeyed, self._rekeyed = self._rekeyed, None
         if self._answered is None:  # the starter: nobody has these keys yet
-            self.installed.append(NewEpoch(rekeyed.epoch, rekeyed.keys.base_key, rekeyed.keys.control))
+            self._install(rekeyed)
         self._chain.wipe()
         self._chain, self.th2, self.epoch = rekeyed.keys.chain, rekeyed.th2, rekeyed.epoch
         self._answered = None
         self.switched = True
+
+    def _install(self, rekeyed: Rekeyed) -> None:
+        self.installed.append(NewEpoch(rekeyed.epoch, rekeyed.keys.base_key, rekeyed.keys.control))
 
     def _context(self) -> RekeyContext:
         return RekeyContext(self._role, self._suite, self.epoch + 1, self.th2, self._chain, self._peer_identity)

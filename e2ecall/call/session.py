@@ -15,6 +15,7 @@ from __future__ import annotations
 from math import inf
 from typing import Final
 
+from e2ecall.call.alarms import Alarms
 from e2ecall.call.control import ControlChannel, ControlMessage
 from e2ecall.call.epochs import MAX_CONTEXT, FrameKeys, LocalStream, check_codec
 from e2ecall.call.events import (
@@ -24,17 +25,13 @@ from e2ecall.call.events import (
     EpochChanged,
     MessageRefused,
     PeerControl,
-    PeerHeard,
     PeerSaid,
     PeerSent,
-    PeerSilent,
     RekeyAbandoned,
-    RekeyOverdue,
     SessionEvent,
 )
 from e2ecall.call.inputs import Clock, as_bytes
 from e2ecall.call.messages import (
-    SIGNATURE,
     AppData,
     Bye,
     Candidate,
@@ -52,20 +49,17 @@ from e2ecall.call.messages import (
 )
 from e2ecall.call.policy import GIVE_UP_SECONDS, SessionPolicy
 from e2ecall.call.rekey import Rekey
-from e2ecall.crypto import sign
+from e2ecall.call.signed import check_signature, signed_fields
 from e2ecall.crypto.mlkem import Kem
 from e2ecall.crypto.rng import Rng
 from e2ecall.crypto.sign import Signer
 from e2ecall.errors import ApiMisuse, E2ECallError, PeerMisbehaved, VerificationFailed
-from e2ecall.handshake import AbortReason, Established
-from e2ecall.handshake.keys import Role
+from e2ecall.handshake import AbortReason, Established, Role
 from e2ecall.secret import SecretBytes
 from e2ecall.sframe import CipherSuite
 from e2ecall.sframe.owned import Owned
-from e2ecall.wire.declared import lv
-from e2ecall.wire.tlv import encode_tlv
 
-__all__ = ["ALARM_INTERVALS", "GIVE_UP_SECONDS", "Said", "Session", "SessionPolicy"]
+__all__ = ["Said", "Session"]
 
 Said = Sdp | Candidate | Streams | Mute | Chat | Receipt | AppData
 """What an application may send; the other messages are the session's own."""
@@ -74,7 +68,6 @@ HEARTBEAT_SECONDS: Final = 5.0
 REPEAT_SECONDS: Final = 1.0
 FORGET_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 0.25
-ALARM_INTERVALS: Final = 3
 MAX_WAITING: Final = 2 * (MAX_CONTEXT + 1)  # announcements: each stream can be opened once and ended once
 _GOODBYES: Final = {
     AbortReason.UNSPECIFIED: "the other side hung up",
@@ -84,7 +77,6 @@ _GOODBYES: Final = {
     AbortReason.INCOMPATIBLE: "the other side found nothing in common",
     AbortReason.FAILED: "the other side stopped the call: what it found did not hold",
 }
-_LABELS: Final = {Heartbeat: b"e2ecall/1 heartbeat", Receipt: b"e2ecall/1 receipt"}
 
 
 class Session(Owned):
@@ -125,10 +117,9 @@ class Session(Owned):
         self._peer_epoch = 0
         self._next_heartbeat = now
         self._heartbeat_gap = REPEAT_SECONDS
-        self._rekeyed_at = self._heard_at = now
+        self._alarms = Alarms(self.policy, now)
         self._next_start = now + self._interval
         self._not_before = self._next_repeat = self._give_up_at = now
-        self._alarms = self._told_silent = 0
         self._untold: list[SessionEvent] = []  # of a record that went on to be refused: told with the next one
         self._old_heartbeats = 0
         self.ended = False
@@ -243,8 +234,7 @@ class Session(Owned):
         self._going_on(now)
         self._forget(now)  # no timer may have come: a machine that slept opens nothing with what is too old
         message = self._control.receive(as_bytes(record))
-        self._untold += [PeerHeard()] if self._told_silent else []
-        self._heard_at, self._told_silent = now, 0
+        self._untold += self._alarms.heard(now)
         self._untold += self._notice_epoch(self._control.heard_epoch, now)
         if message is not None:
             self._untold += self._take(message, now)
@@ -279,7 +269,7 @@ class Session(Owned):
         self._forget(now)
         if now >= self._next_heartbeat:
             self._beat(now)
-        return events + self._alarm(now)
+        return events + self._alarms.due(now)
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -310,7 +300,7 @@ class Session(Owned):
         if isinstance(said, Receipt):
             if said.th2 not in self._all_th2:
                 raise VerificationFailed("a receipt names a transcript of another call", clause="control.3-3")
-            self._verify(Receipt, message, said.th2)
+            check_signature(Receipt, message, said.th2, self._result.peer_identity, self.role.other)
         if isinstance(said, Streams):
             self._streams(said)
         return [PeerSaid(said)]
@@ -321,7 +311,7 @@ class Session(Owned):
         if beat.th2 != self._th2.get(message.epoch):
             what = "a heartbeat names another transcript"
             raise VerificationFailed(what, epoch=message.epoch, clause="control.3-4")
-        self._verify(Heartbeat, message, beat.th2)
+        check_signature(Heartbeat, message, beat.th2, self._result.peer_identity, self.role.other)
         if beat.number <= self._peer_heartbeats:
             self._old_heartbeats += 1
             return []
@@ -332,26 +322,9 @@ class Session(Owned):
             attested = [EpochAttested(beat.epoch, beat.th2)]
         return [*attested, PeerSent(beat.epoch, beat.sent)]
 
-    def _verify(self, kind: type[Heartbeat | Receipt], message: ControlMessage, th2: bytes) -> None:
-        """control.3-3: the signature, under that th2."""
-        fields = dict(message.fields)
-        signature = fields.pop(SIGNATURE)
-        body = message.raw[: len(message.raw) - len(encode_tlv({SIGNATURE: signature}, "control"))]
-        signed = _to_sign(kind, self.role.other, th2, body)
-        peer = self._result.peer_identity
-        sign.verify(peer, signed, signature, what=f"the {kind.__name__.lower()}", clause="control.3-3")
-
     def _queue(self, message: Message, *, confirmed: bool) -> None:
-        if self.ended:
-            raise ApiMisuse("the call is over")
-        self._control.send(message.type, self._signed(message), confirmed=confirmed)
-
-    def _signed(self, message: Message) -> dict[int, bytes]:
-        fields = message.fields()
-        if isinstance(message, Heartbeat | Receipt):
-            to_sign = _to_sign(type(message), self.role, message.th2, encode_tlv(fields, "control"))
-            fields[SIGNATURE] = self._identity.sign(to_sign)
-        return fields
+        self._going_on(self._clock.now)
+        self._control.send(message.type, signed_fields(message, self._identity, self.role), confirmed=confirmed)
 
     def _streams(self, said: Streams) -> None:
         if self._frames is None:
@@ -453,7 +426,7 @@ class Session(Owned):
         self._control.send_in(self.epoch)
         if self._frames is not None:
             self._frames.send_in(self.epoch)
-        self._rekeyed_at, self._alarms = now, 0
+        self._alarms.rekeyed(now)
         self._next_start = now + self._interval
         self._heartbeat_gap = REPEAT_SECONDS
         self._beat(now)
@@ -468,24 +441,3 @@ class Session(Owned):
                 self._frames.forget_epoch(epoch)
             elif (base_key := self._base_keys.pop(epoch, None)) is not None:
                 base_key.wipe()
-
-    # -- alarms ---------------------------------------------------------------------------------------------------
-
-    def _alarm(self, now: float) -> list[SessionEvent]:
-        events: list[SessionEvent] = []
-        intervals = int((now - self._rekeyed_at) / self.policy.rekey_seconds)
-        if intervals >= ALARM_INTERVALS and intervals > self._alarms:
-            self._alarms = intervals
-            events.append(RekeyOverdue(now - self._rekeyed_at))
-        silence = now - self._heard_at
-        if silence >= self.policy.lost_after:
-            message = f"nothing authentic came for {silence:.0f} s"
-            events.append(CallEnded(EndReason.LOST, message, authenticated=False))
-        elif silence >= self.policy.silent_after * (self._told_silent + 1):
-            self._told_silent = int(silence / self.policy.silent_after)
-            events.append(PeerSilent(silence))
-        return events
-
-
-def _to_sign(kind: type[Message], role: Role, th2: bytes, fields: bytes) -> bytes:
-    return lv(_LABELS[kind]) + bytes([role.sender_index]) + th2 + lv(fields)

@@ -139,8 +139,8 @@ SIGNS: Final[Mapping[Shown, Sign]] = MappingProxyType(
 CHANGES: Final[Mapping[Why, Text]] = MappingProxyType(
     {
         Why.OTHER_CONTACT: Text(
-            "This is the device of another contact. Sound and picture are held until you decide.",
-            "C'est l'appareil d'un autre contact. Son et image sont retenus jusqu'à votre décision.",
+            "This is the device of another contact: no sound, no picture. Call that contact instead.",
+            "C'est l'appareil d'un autre contact : ni son, ni image. Appelez plutôt ce contact.",
         ),
         Why.NOT_POST_QUANTUM_ANY_MORE: Text(
             "The encryption is weaker than in earlier calls: it may be an old version, or someone in between. "

@@ -21,15 +21,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from e2ecall.call.comparison import Comparison
-from e2ecall.call.epochs import Role
+from e2ecall.call.messages import Receipt
 from e2ecall.call.shown import CHANGES, SIGNS, STOPS, Shown, Sign, Stop
 from e2ecall.crypto.rng import Rng
 from e2ecall.errors import ApiMisuse
-from e2ecall.handshake import Established
+from e2ecall.handshake import Established, Role
 from e2ecall.identity.continuity import Judgement, Method, Trust, Why
 from e2ecall.sas import CAVEAT, Code, PickState, Text, attempt, attempts, blind_pick
 
-__all__ = ["Outcome", "Receipt", "Verification"]
+__all__ = ["Outcome", "Verification"]
 
 _CODES: Final = {Method.EMOJI: Code.EMOJI, Method.DIGITS: Code.DIGITS, Method.WORDS: Code.WORDS}
 _WHOLE_HASH: Final = Text(
@@ -65,18 +65,6 @@ class Outcome:
     th2: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """control.3: what the other side says of its own comparison."""
-
-    method: Method
-    matched: bool
-
-    def say(self, lang: str = "en") -> str:
-        """verification.5: the receipt in plain words, in "en" or "fr"; ApiMisuse for another language."""
-        return _RECEIPT[self.matched].say(lang)
-
-
 class Verification:
     """verification.2: the verification of one call, on one side."""
 
@@ -99,7 +87,6 @@ class Verification:
         self._accepted = False
         self._let_in = False
         self._private_link = False
-        self._receipts = 0
         self._receipt: Receipt | None = None
         self._comparison = Comparison(established.sas, role, rng, check=self._check_may_compare)
 
@@ -176,9 +163,9 @@ class Verification:
         return self._receipt
 
     @property
-    def receipts(self) -> int:
-        """verification.5: how many receipts came."""
-        return self._receipts
+    def receipt_text(self) -> Text | None:
+        """verification.5: the last receipt in plain words, as the claim that it is."""
+        return None if self._receipt is None else _RECEIPT[self._receipt.matched]
 
     def odds(self, method: Method = Method.EMOJI) -> tuple[Text, ...]:
         """sas.6: what comparing by `method` is worth in this call, in plain sentences; ApiMisuse for no comparison."""
@@ -208,6 +195,7 @@ class Verification:
         """
         if self.shown is not Shown.CHANGED:
             raise ApiMisuse("no changed key waits for a decision", clause="verification.2-4")
+        self._refuse_other_contact()
         self._accepted = True
 
     def let_in(self) -> None:
@@ -227,15 +215,21 @@ class Verification:
     def receipt_received(self, receipt: Receipt) -> None:
         """verification.5: the other side says what it found. Kept to be shown; changes nothing else."""
         self._receipt = receipt
-        self._receipts += 1
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _check_may_compare(self, method: Method) -> None:
         if self._judgement.trust is Trust.REVOKED:
             raise ApiMisuse("a revoked key is not compared", clause="verification.2-3")
+        self._refuse_other_contact()
         if method is Method.EMOJI and not self.media_allowed:
             raise ApiMisuse("nothing can be heard while media are held: no rows are picked", clause="verification.3-6")
+
+    def _refuse_other_contact(self) -> None:
+        """The contacts would refuse to keep it (identity.3-3), so media must not begin on it either."""
+        if self._judgement.why is Why.OTHER_CONTACT:
+            hint = "call that contact instead, or revoke its key first"
+            raise ApiMisuse("this key is another contact's", clause="identity.3-3", hint=hint)
 
     def _compared(self) -> Outcome | None:
         done = self._comparison

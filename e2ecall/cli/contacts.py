@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,21 +12,25 @@ import click
 
 from e2ecall.call.shown import CHANGES, SIGNS, Shown
 from e2ecall.cli.help_page import epilog
-from e2ecall.cli.telling import on_terminal, say
+from e2ecall.cli.home_option import HOME, home_of
+from e2ecall.cli.identity import own_device
+from e2ecall.cli.telling import Misused, date, groups, on_terminal, say
 from e2ecall.errors import ApiMisuse, VerificationFailed
 from e2ecall.identity.contacts import Contact, Contacts, KeyRecord
 from e2ecall.identity.continuity import Method, Trust
-from e2ecall.store.contacts import ContactStore, Recorder
+from e2ecall.store.contacts import ContactStore
 from e2ecall.store.database import Database
-from e2ecall.store.home import Home, find_home
+from e2ecall.store.home import Home
+from e2ecall.store.ledger import LedgerStore
+from e2ecall.store.trust import LedgerRecorder
 
-__all__ = ["contacts", "open_contacts", "recorders"]
-
-recorders: list[Callable[[Home, Database], Recorder]] = []
-"""What makes the recorder of a home's acts, the ledger: none, or one."""
+__all__ = ["contacts", "open_contacts"]
 
 _KEY_DIGITS = 8
-_HALF = 39  # eight groups of four digits
+_QUESTIONS = {
+    Method.STATEMENT: "Did you compare this key with {name}, and was it the same?",
+    Method.LINK: "Did the link of {name} reach you over a channel that nobody else could read?",
+}
 _EXIT = """
 0    done
 1    environment: the store cannot be used
@@ -36,12 +38,6 @@ _EXIT = """
 4    refused: the key is changed, revoked, or another contact's
 130  you said no; nothing was changed"""
 _STANDARDS = "RFC 8032 (Ed25519). The rules are chapter identity of the specification."
-_HOME = click.option(
-    "--home",
-    metavar="FOLDER",
-    type=click.Path(path_type=Path),
-    help="Where this device keeps its state  [default: E2ECALL_HOME, or the platform's folder]",
-)
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 _YES = click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 _KEY = click.option("--key", metavar="HEX", help=f"Which key, by its first {_KEY_DIGITS} digits or more.")
@@ -51,12 +47,13 @@ def _epilog(considerations: str, examples: str) -> str:
     return epilog(considerations, _STANDARDS, examples, status=_EXIT)
 
 
-def open_contacts(home: Home) -> ContactStore | None:
-    """The contacts in that folder; None where there are none yet, and nothing is made."""
-    if not home.has_contacts():
-        return None
+def open_contacts(home: Home) -> ContactStore:
+    """identity.7-2: the contacts that are kept there; what is done with them goes into this device's ledger.
+
+    Each entry is signed, so this raises what `own_device` does, and StoreCorrupt where there are no contacts.
+    """
     database = Database(home.contacts, create=False)
-    return ContactStore(database, recorders[0](home, database) if recorders else None)
+    return ContactStore(database, LedgerRecorder(LedgerStore(database, home.ledger_head), own_device(home).signer))
 
 
 @click.group()
@@ -77,7 +74,7 @@ def contacts() -> None:
 """,
     ),
 )
-@_HOME
+@HOME
 @_JSON
 def list_contacts(home: Path | None, *, as_json: bool) -> None:
     """List the contacts, one line each."""
@@ -104,7 +101,7 @@ def list_contacts(home: Path | None, *, as_json: bool) -> None:
     )
 )
 @click.argument("contact")
-@_HOME
+@HOME
 @_JSON
 def show(contact: str, home: Path | None, *, as_json: bool) -> None:
     """Show a contact's keys, and what happened to each. CONTACT is a name or an id."""
@@ -113,9 +110,9 @@ def show(contact: str, home: Path | None, *, as_json: bool) -> None:
         say(json.dumps(_as_json(found), ensure_ascii=True))
         return
     say(f"{found.name}  ({found.id})")
-    say(f"added {_date(found.added_at)}; {'' if found.post_quantum else 'not '}met with post-quantum protection")
+    say(f"added {date(found.added_at)}; {'' if found.post_quantum else 'not '}met with post-quantum protection")
     if found.mismatches:
-        say(f"{_times(len(found.mismatches))} compared and different, last on {_date(found.mismatches[-1].at)}")
+        say(f"{_times(len(found.mismatches))} compared and different, last on {date(found.mismatches[-1].at)}")
     for record in found.keys:
         say("")
         _show_key(found, record)
@@ -128,35 +125,44 @@ def show(contact: str, home: Path | None, *, as_json: bool) -> None:
         """
   This is your word that you compared, in another way than in a call. A key that
   you did not compare with the person is verified for whoever holds it. Compare
-  all of it, or scan it. "link" says that the link, by which this key came in,
-  went over a channel that nobody else could read.
+  all of it. "link" says that the link, by which this key came in, went over a
+  channel that nobody else could read. Emoji, digits, words and QR codes are
+  those of a call, and are compared there.
   A changed key is not verified here: see accept-key, then compare in a call.
 """,
         """
-  e2ecall contacts verify Bob --method qr
-  e2ecall contacts verify Bob --method statement --key 1f2e3d4c --yes
+  e2ecall contacts verify Bob
+  e2ecall contacts verify Bob --key 1f2e3d4c --yes
+  e2ecall contacts verify Bob --method link
 """,
     )
 )
 @click.argument("contact")
-@click.option("--method", type=click.Choice([str(each) for each in Method]), required=True, help="How you compared.")
+@click.option(
+    "--method",
+    type=click.Choice([str(each) for each in _QUESTIONS]),
+    default=str(Method.STATEMENT),
+    show_default=True,
+    help="What you say: that you compared the key, or that its link was private.",
+)
 @_KEY
 @_YES
-@_HOME
+@HOME
 @_JSON
 def verify(contact: str, method: str, key: str | None, home: Path | None, *, yes: bool, as_json: bool) -> None:
-    """State that you compared a contact's key, in another way than in a call."""
+    """State that you compared a contact's key, or that its link was private."""
     store, found = _open(home, contact)
     record = _choose(found, key, (Trust.SEEN,), "a key that was seen and not compared")
     if record.trust in (Trust.CHANGED, Trust.REVOKED):
         _refuse(found, record)
-    if method == Method.LINK and not record.by_link:
+    how = Method(method)
+    if how is Method.LINK and not record.by_link:
         raise click.UsageError("this key did not come in by a link")
     _tell(f"{found.name}'s key:\n{_groups(record.key)}")
-    _confirm(f"Did you compare this key with {found.name} ({method}), and was it the same?", yes=yes)
+    _confirm(_QUESTIONS[how].format(name=found.name), yes=yes)
     with store.transaction() as book:
         _same(book, found, record)
-        book.stated(book.slot(found.id), record.key, method=Method(method), now=time.time())
+        book.stated(book.slot(found.id), record.key, method=how, now=time.time())
     _done(store, found, record.key, as_json=as_json)
 
 
@@ -179,7 +185,7 @@ def verify(contact: str, method: str, key: str | None, home: Path | None, *, yes
 @_KEY
 @click.option("--revoke-old", is_flag=True, help="Revoke every other key of the contact: the old device is gone.")
 @_YES
-@_HOME
+@HOME
 @_JSON
 def accept_key(contact: str, key: str | None, home: Path | None, *, revoke_old: bool, yes: bool, as_json: bool) -> None:
     """Take a contact's changed key, after seeing what changed."""
@@ -192,7 +198,7 @@ def accept_key(contact: str, key: str | None, home: Path | None, *, revoke_old: 
     old = [each for each in found.keys if each.held and each.key != record.key and each.trust is not Trust.REVOKED]
     for each in old:
         _tell(f"old key, {_state(each)}:\n{_groups(each.key)}")
-    _tell(f"{'new key' if old else 'key'}, first met {_date(record.first_at)}:\n{_groups(record.key)}")
+    _tell(f"{'new key' if old else 'key'}, first met {date(record.first_at)}:\n{_groups(record.key)}")
     _tell(f"What happened: {_words(record)}")
     if old:
         _tell("The old keys are revoked with it." if revoke_old else "The old keys stay good.")
@@ -220,7 +226,7 @@ def accept_key(contact: str, key: str | None, home: Path | None, *, revoke_old: 
 @click.argument("contact")
 @_KEY
 @_YES
-@_HOME
+@HOME
 @_JSON
 def revoke(contact: str, key: str | None, home: Path | None, *, yes: bool, as_json: bool) -> None:
     """Block a contact's key for good: a lost or stolen device."""
@@ -235,30 +241,24 @@ def revoke(contact: str, key: str | None, home: Path | None, *, yes: bool, as_js
 
 
 def _open(home: Path | None, text: str) -> tuple[ContactStore, Contact]:
-    book = _read(home)
-    found = _find(book, text) if book.all else None  # before anybody is asked for a passphrase
-    store = open_contacts(_home(home))
-    if store is None or found is None:
-        raise click.UsageError("there are no contacts yet")
-    return store, found
+    found = _find(_read(home), text)  # before anybody is asked for a passphrase
+    return open_contacts(home_of(home)), found
 
 
 def _read(home: Path | None) -> Contacts:
-    place = _home(home)
+    place = home_of(home)
     if not place.has_contacts():
         return Contacts()
     return ContactStore(Database(place.contacts, create=False)).read()
 
 
-def _home(folder: Path | None) -> Home:
-    return find_home() if folder is None else Home(folder.absolute())
-
-
 def _find(book: Contacts, text: str) -> Contact:
+    if not book.all:
+        raise Misused("there are no contacts yet", "calls add them; --home names the folder of another device")
     try:
         return book.find(text)
     except ApiMisuse as error:
-        raise click.UsageError(error.message) from None
+        raise Misused(error.message, "e2ecall contacts list") from None
 
 
 def _choose(contact: Contact, digits: str | None, wanted: Sequence[Trust], what: str) -> KeyRecord:
@@ -346,7 +346,7 @@ def _summary(contact: Contact) -> str:
 def _show_key(contact: Contact, record: KeyRecord) -> None:
     say(f"key {_state(record)}")
     say(_groups(record.key))
-    say(f"  first {_date(record.first_at)}, last {_date(record.last_at)}")
+    say(f"  first {date(record.first_at)}, last {date(record.last_at)}")
     if record.introduced_by is not None:
         say(f"  introduced by {record.introduced_by.hex()[:_KEY_DIGITS]}")
     if record.trust in (Trust.CHANGED, Trust.REVOKED):
@@ -355,7 +355,7 @@ def _show_key(contact: Contact, record: KeyRecord) -> None:
 
 def _state(record: KeyRecord) -> str:
     if record.trust is Trust.VERIFIED and record.verified_at is not None:
-        return f"verified by {record.method} on {_date(record.verified_at)}"
+        return f"verified by {record.method} on {date(record.verified_at)}"
     if record.trust is Trust.SEEN:
         return "seen by link, never compared" if record.by_link else "seen, never compared"
     return record.trust.upper()
@@ -369,19 +369,11 @@ def _words(record: KeyRecord) -> str:
 
 
 def _groups(key: bytes) -> str:
-    """For comparing: eight groups a line, which fit in 40 columns."""
-    text = key.hex(" ", 2)
-    return f" {text[:_HALF]}\n {text[_HALF + 1 :]}"
+    return "\n".join(f" {line}" for line in groups(key))
 
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
-
-
-def _date(seconds: float) -> str:
-    with suppress(OverflowError, OSError, ValueError):
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"{seconds:.0f} s after 1970"
 
 
 def _tell(text: str) -> None:

@@ -43,7 +43,8 @@ Exit status:
   1    environment: files, ports, codecs, disk
   2    usage
   3    a process or the relay is gone; or --attack wrong-key: nothing decodes
-  4    --attack mitm: the emoji differ
+  4    --attack mitm: the emoji differ; or a key changed or was revoked, and
+       no media went out
   5    a self-check failed
   130  interrupted; what there was is kept
 

@@ -9,13 +9,13 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from e2ecall.cli.help_page import epilog
-from e2ecall.cli.telling import on_terminal, say
+from e2ecall.cli.home_option import HOME, home_of, open_ledger
+from e2ecall.cli.telling import date, groups, on_terminal, say
 from e2ecall.crypto.password import passphrase_bytes
 from e2ecall.crypto.rng import SystemRng
 from e2ecall.errors import ApiMisuse, E2ECallError, OutputFailed
@@ -23,7 +23,7 @@ from e2ecall.identity.device import Device, DeviceSeeds, check_name, fresh_seeds
 from e2ecall.identity.keyfile import AtRest, KeyFile, encode_key_file, encode_record
 from e2ecall.secret import SecretBytes
 from e2ecall.store.database import Database
-from e2ecall.store.home import Home, find_home
+from e2ecall.store.home import Home
 from e2ecall.store.keyfile import KeyStore, read_passphrase_file, write_new
 from e2ecall.store.keyring import Keyring, fresh_passphrase
 from e2ecall.store.ledger import LedgerStore
@@ -35,7 +35,6 @@ _STANDARDS = (
     "RFC 8032 (Ed25519), X-Wing (draft-connolly-cfrg-xwing-kem), RFC 9106 (Argon2id), NIST SP 800-38D (AES-GCM), "
     "RFC 8785 (canonical JSON)."
 )
-_HALF = 39  # eight groups of four digits
 _GRID_WIDTH = 66  # columns: the longest label, and eight groups
 _AT_REST = {
     AtRest.NONE: "not encrypted at rest",
@@ -81,14 +80,17 @@ def _named(ctx: click.Context, param: click.Parameter, value: str | None) -> str
 @click.option("--no-passphrase", is_flag=True, help="Do not ask for one: the file is not encrypted at rest.")
 @click.option("--keyring", "in_keyring", is_flag=True, help="Encrypt under a random passphrase kept in the OS keyring.")
 @click.option("--replace", is_flag=True, help="Put it in the place of the identity there is, and keep the old file.")
+@HOME
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def new(name: str | None, *, no_passphrase: bool, in_keyring: bool, replace: bool, as_json: bool) -> None:
+def new(
+    name: str | None, home: Path | None, *, no_passphrase: bool, in_keyring: bool, replace: bool, as_json: bool
+) -> None:
     """Make a device's keys and keep them in a file."""
     if no_passphrase and in_keyring:
         raise click.UsageError("--no-passphrase and --keyring exclude each other")
-    home = find_home()
-    home.prepare()
-    store = KeyStore(home.identity)
+    where = home_of(home)
+    where.prepare()
+    store = KeyStore(where.identity)
     if replace:
         store.read().wipe()
     elif store.exists():
@@ -97,7 +99,7 @@ def new(name: str | None, *, no_passphrase: bool, in_keyring: bool, replace: boo
             clause="identity.2-9",
             hint="e2ecall identity show; or e2ecall identity new --replace, which keeps the old file",
         )
-    former = _former_ledger(home, replace=replace)
+    former = _former_ledger(where, replace=replace)
     with fresh_seeds(SystemRng()) as seeds:
         kept = _kept_in_keyring(seeds) if in_keyring else None
         passphrase = kept or (None if no_passphrase else _new_passphrase())
@@ -110,7 +112,7 @@ def new(name: str | None, *, no_passphrase: bool, in_keyring: bool, replace: boo
         if backup is not None:
             say(f"The old identity is kept in {backup}", err=True)
         aside = backup.with_suffix(".ledger.jsonl") if former and backup is not None else None
-        ledger = LedgerStore(Database(home.contacts), home.ledger_head)
+        ledger = LedgerStore(Database(where.contacts), where.ledger_head)
         if aside is not None:
             ledger.set_aside(aside)
         ledger.begin(seeds.device().signer, time.time())
@@ -123,8 +125,7 @@ def new(name: str | None, *, no_passphrase: bool, in_keyring: bool, replace: boo
 
 def _former_ledger(home: Home, *, replace: bool) -> bool:
     """identity.6-12: whether a former identity's ledger is there. What cannot be used is found before keys are made."""
-    database = Database(home.contacts, create=False) if os.path.lexists(home.contacts) else None
-    entries, head = LedgerStore(database, home.ledger_head).signed()
+    entries, head = open_ledger(home).signed()
     former = bool(entries) or head is not None
     if former and not replace:
         raise OutputFailed(
@@ -148,10 +149,11 @@ def _former_ledger(home: Home, *, replace: bool) -> bool:
 """,
     ),
 )
+@HOME
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def show_identity(*, as_json: bool) -> None:
+def show_identity(home: Path | None, *, as_json: bool) -> None:
     """Show this device's identity, and whether its keys are encrypted at rest."""
-    store = KeyStore(find_home().identity)
+    store = KeyStore(home_of(home).identity)
     _show(store.path, store.read(), as_json=as_json, backup=None)
 
 
@@ -172,9 +174,10 @@ def show_identity(*, as_json: bool) -> None:
 )
 @click.option("--secret", is_flag=True, help="A backup with the secret keys, encrypted under a passphrase.")
 @click.option("--out", metavar="FILE", help="A new file, mode 0600  [default: standard output]")
-def export_identity(*, secret: bool, out: str | None) -> None:
+@HOME
+def export_identity(home: Path | None, *, secret: bool, out: str | None) -> None:
     """Write the public record of this device, or an encrypted backup."""
-    found = KeyStore(find_home().identity).read()
+    found = KeyStore(home_of(home).identity).read()
     data = _backup(found) if secret else encode_record(found.record)
     if out is None:
         click.echo(data, nl=False)
@@ -302,8 +305,11 @@ def _from_file(environment: Mapping[str, str]) -> SecretBytes | None:
 @dataclass(frozen=True, slots=True)
 class _Line:
     label: str
-    text: str
-    in_groups: bool = False
+    parts: tuple[str, ...]  # two for what is compared in groups
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.parts)
 
 
 def _show(path: Path, found: KeyFile, *, as_json: bool, backup: Path | None) -> None:
@@ -316,11 +322,7 @@ def _show(path: Path, found: KeyFile, *, as_json: bool, backup: Path | None) -> 
         _draw(lines)
     elif sys.stdout.isatty():
         for line in lines:
-            say(
-                f"{line.label}:\n {line.text[:_HALF]}\n {line.text[_HALF + 1 :]}"
-                if line.in_groups
-                else f"{line.label}: {line.text}"
-            )
+            say("\n ".join((f"{line.label}:", *line.parts)) if len(line.parts) > 1 else f"{line.label}: {line.text}")
     else:
         for line in lines:
             say(f"{line.label}: {line.text}")
@@ -339,23 +341,14 @@ def _as_json(path: Path, found: KeyFile, backup: Path | None) -> dict[str, objec
 
 
 def _lines(path: Path, found: KeyFile) -> list[_Line]:
-    groups = found.record.identity.hex(" ", 2)
-    made = _date(found.created_at)
     return [
-        _Line("identity", groups, in_groups=True),
-        _Line("name", found.record.shown_name or "(none)"),
-        _Line("created", made),
-        _Line("at rest", _AT_REST[found.at_rest]),
-        _Line("encryption key, SHA-256", found.record.encryption_key_hash.hex(" ", 2), in_groups=True),
-        _Line("file", str(path)),
+        _Line("identity", groups(found.record.identity)),
+        _Line("name", (found.record.shown_name or "(none)",)),
+        _Line("created", (date(found.created_at),)),
+        _Line("at rest", (_AT_REST[found.at_rest],)),
+        _Line("encryption key, SHA-256", groups(found.record.encryption_key_hash)),
+        _Line("file", (str(path),)),
     ]
-
-
-def _date(seconds: int) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (OverflowError, OSError, ValueError):
-        return f"{seconds} s after 1970"
 
 
 def _draw(lines: list[_Line]) -> None:
@@ -369,6 +362,5 @@ def _draw(lines: list[_Line]) -> None:
     grid.add_column(overflow="fold")
     for line in lines:
         weak = line.label == "at rest" and line.text == _AT_REST[AtRest.NONE]
-        text = f"{line.text[:_HALF]}\n{line.text[_HALF + 1 :]}" if line.in_groups else line.text
-        grid.add_row(Text(line.label), Text(text, style="yellow" if weak else ""))
+        grid.add_row(Text(line.label), Text("\n".join(line.parts), style="yellow" if weak else ""))
     Console(highlight=False, soft_wrap=False).print(grid)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -12,30 +11,19 @@ import click
 
 from e2ecall.audit.ledger import HEADINGS, LedgerReport, as_object, examine, row
 from e2ecall.cli.help_page import epilog
+from e2ecall.cli.home_option import HOME, home_of, open_ledger
 from e2ecall.cli.telling import say
 from e2ecall.errors import ExitStatus, MalformedMessage, StoreCorrupt
 from e2ecall.identity.ledger import SignedEntry, read_entry
 from e2ecall.store.database import Database
-from e2ecall.store.home import Home, find_home
+from e2ecall.store.home import Home
 from e2ecall.store.keyfile import KeyStore
 from e2ecall.store.ledger import LedgerStore
 
-__all__ = ["ledger", "open_ledger"]
+__all__ = ["ledger"]
 
 _WIDEST = 10_000  # columns: wider than any entry
 _STANDARDS = "RFC 8785 (canonical JSON), RFC 8032 (Ed25519), FIPS 180-4 (SHA-256)."
-_HOME = click.option(
-    "--home",
-    metavar="FOLDER",
-    type=click.Path(path_type=Path),
-    help="Where this device keeps its state  [default: E2ECALL_HOME, or the platform's folder]",
-)
-
-
-def open_ledger(home: Home) -> LedgerStore:
-    """The ledger in that folder, for reading; nothing is made."""
-    database = Database(home.contacts, create=False) if os.path.lexists(home.contacts) else None
-    return LedgerStore(database, home.ledger_head)
 
 
 @click.group()
@@ -57,7 +45,7 @@ def ledger() -> None:
 """,
     )
 )
-@_HOME
+@HOME
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def show(home: Path | None, limit: int, *, as_json: bool) -> None:
@@ -97,7 +85,7 @@ def show(home: Path | None, limit: int, *, as_json: bool) -> None:
 """,
     )
 )
-@_HOME
+@HOME
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def check(home: Path | None, *, as_json: bool) -> int:
     """Check every entry, its place, its signature, and the head; say what no check can find."""
@@ -126,22 +114,26 @@ def check(home: Path | None, *, as_json: bool) -> int:
 """,
     ),
 )
-@_HOME
+@HOME
 @click.argument("file", type=click.Path(path_type=Path))
 def set_aside(home: Path | None, file: Path) -> None:
     """Move all entries and the head into a new FILE; the next entry begins a new ledger."""
     where = _home(home)
     if not where.has_contacts():
-        raise StoreCorrupt("there is no ledger here")
+        raise _no_ledger(where)
     count = LedgerStore(Database(where.contacts), where.ledger_head).set_aside(file)
     say(f"{count} entries are kept in {file}; the ledger is empty.")
 
 
 def _home(folder: Path | None) -> Home:
-    home = find_home() if folder is None else Home(folder.absolute())
+    home = home_of(folder)
     if not home.has_contacts() and not home.folder.is_dir():
-        raise StoreCorrupt(f"{home.folder} is no folder", hint="e2ecall identity new makes one")
+        raise _no_ledger(home)
     return home
+
+
+def _no_ledger(home: Home) -> StoreCorrupt:
+    return StoreCorrupt(f"there is no ledger yet in {home.folder}", hint="e2ecall identity new begins one")
 
 
 def _object(place: int, signed: SignedEntry) -> dict[str, object]:

@@ -8,18 +8,14 @@ import click
 
 from e2ecall import __version__
 from e2ecall.cli.conformance import conformance
-from e2ecall.cli.contacts import contacts, recorders
+from e2ecall.cli.contacts import contacts
 from e2ecall.cli.demo import demo
-from e2ecall.cli.identity import identity, own_device
+from e2ecall.cli.identity import identity
 from e2ecall.cli.ledger import ledger
 from e2ecall.cli.scrub import Arguments, scrub_logging, scrub_process_arguments, scrub_tracebacks
 from e2ecall.cli.spec import spec
-from e2ecall.cli.telling import tell, tell_line
+from e2ecall.cli.telling import Misused, tell, tell_line
 from e2ecall.errors import E2ECallError, ExitStatus, exit_status
-from e2ecall.store.database import Database
-from e2ecall.store.home import Home
-from e2ecall.store.ledger import LedgerStore
-from e2ecall.store.trust import LedgerRecorder
 
 __all__ = ["cli", "run"]
 
@@ -44,15 +40,9 @@ def cli() -> None:
     """
 
 
-def _ledger_of(home: Home, database: Database) -> LedgerRecorder:
-    """identity.7-2: what the person does with contacts is written into this device's ledger, under its own key."""
-    return LedgerRecorder(LedgerStore(database, home.ledger_head), own_device(home).signer)
-
-
 cli.add_command(demo)
 cli.add_command(identity)
 cli.add_command(contacts)
-recorders.append(_ledger_of)
 cli.add_command(ledger)
 cli.add_command(conformance)
 cli.add_command(spec)
@@ -70,6 +60,9 @@ def run(arguments: list[str] | None = None) -> int:
         return leave.exit_code
     except click.Abort:
         return ExitStatus.INTERRUPTED
+    except Misused as error:
+        tell_line(error.message, error.hint)
+        return ExitStatus.USAGE
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         tell_line(error.format_message(), f"{context.command_path if context else 'e2ecall'} --help")

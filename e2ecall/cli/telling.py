@@ -9,13 +9,25 @@ import sys
 import traceback
 import unicodedata
 from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final
 
 import click
 
 from e2ecall.errors import E2ECallError
 from e2ecall.handshake.link import redact
 
-__all__ = ["on_terminal", "say", "tell", "tell_line"]
+__all__ = ["Misused", "date", "groups", "on_terminal", "say", "tell", "tell_line"]
+
+_LINE: Final = 16  # bytes
+
+
+class Misused(click.UsageError):
+    """A wrong use that `--help` does not help with. `hint` says what does."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -44,6 +56,18 @@ def tell_line(message: str, hint: str | None) -> None:
     """Write `error:` and `hint:`; where nobody can hear it, the exit status says it still."""
     with suppress(OSError):
         say(redact(f"error: {message}" + (f"\nhint: {hint}" if hint else "")), err=True)
+
+
+def groups(data: bytes) -> tuple[str, ...]:
+    """Bytes for comparing: groups of four digits, eight a line, which fit in 40 columns."""
+    return tuple(data[at : at + _LINE].hex(" ", 2) for at in range(0, len(data), _LINE))
+
+
+def date(seconds: float) -> str:
+    """A time (Unix seconds), to the minute; a number that no calendar has as it is."""
+    with suppress(OverflowError, OSError, ValueError):
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"{seconds:.0f} s after 1970"
 
 
 def on_terminal() -> bool:

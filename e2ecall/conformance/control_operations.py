@@ -10,7 +10,7 @@ from e2ecall.call.messages import decode
 from e2ecall.call.records import Body, EpochRecords
 from e2ecall.conformance.request import Request
 from e2ecall.errors import ApiMisuse
-from e2ecall.handshake.keys import ControlKeys, Role
+from e2ecall.handshake import ControlKeys, Role
 from e2ecall.secret import SecretBytes
 from e2ecall.wire.tlv import decode_tlv
 

@@ -18,11 +18,11 @@ from e2ecall.call.one_to_one import CallEstablished
 from e2ecall.call.shown import Shown, Stop
 from e2ecall.crypto.rng import SystemRng
 from e2ecall.demo.child import Child
-from e2ecall.errors import VerificationFailed
+from e2ecall.errors import OutputFailed, VerificationFailed
 from e2ecall.handshake import Role
 from e2ecall.identity.continuity import Method
 from e2ecall.identity.device import Device, fresh_seeds
-from e2ecall.identity.keyfile import encode_key_file
+from e2ecall.identity.keyfile import AtRest, encode_key_file
 from e2ecall.identity.slots import Slot
 from e2ecall.sas import describe
 from e2ecall.store.home import Home
@@ -69,9 +69,11 @@ class Ceremony:
     async def compare(self) -> bool:
         """Compare, unless it was done in an earlier call. False: it was different, and the call has to end."""
         verification = self._met.verification
-        if verification.shown is Shown.VERIFIED_BEFORE:
-            return True
         await asyncio.sleep(min(HELLO_SECONDS, self._child.settings.duration / 4))
+        if verification.shown is Shown.VERIFIED_BEFORE:
+            if self._child.commands.empty():
+                return True
+            self._child.commands.get_nowait()  # the other side does not know this one (any more), and asks
         comparison = verification.compare(Method.EMOJI)
         try:
             while comparison.step is not Step.DONE:
@@ -164,4 +166,8 @@ def _device(store: KeyStore, name: str) -> Device:
     if not store.exists():
         with fresh_seeds(rng) as seeds:
             store.create(encode_key_file(seeds, rng, name=name, created_at=time.time(), passphrase=None))
+    elif store.read().at_rest is not AtRest.NONE:
+        raise OutputFailed(
+            f"{store.path} is encrypted, and nobody here has its passphrase", hint="choose another --people"
+        )
     return store.unlock(None)

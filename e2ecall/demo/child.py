@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from e2ecall import errors
 from e2ecall.demo.settings import Settings
 from e2ecall.errors import E2ECallError
 
@@ -57,7 +58,7 @@ async def _supervise(who: str, settings: Settings, work: Callable[[Child], Await
     try:
         await work(child)
     except E2ECallError as error:
-        child.tell("error", kind=type(error).__name__, message=str(error), hint=error.hint)
+        child.tell("error", kind=_kind(error), message=str(error), hint=error.hint)
         return 1
     else:
         child.tell("done")
@@ -65,6 +66,11 @@ async def _supervise(who: str, settings: Settings, work: Callable[[Child], Await
     finally:
         listening.cancel()
         transport.close()
+
+
+def _kind(error: E2ECallError) -> str:
+    """The nearest class that the conductor finds in `e2ecall.errors`: it decides the exit status."""
+    return str(next(each.__name__ for each in type(error).__mro__ if getattr(errors, each.__name__, None) is each))
 
 
 async def _listen(child: Child, reader: asyncio.StreamReader) -> None:

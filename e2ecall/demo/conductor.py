@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from e2ecall.call.shown import Shown
 from e2ecall.demo.processes import GRACE_SECONDS, Happening, Processes
 from e2ecall.demo.settings import Settings
 from e2ecall.errors import E2ECallError, TransportFailed
@@ -59,10 +60,19 @@ class Conductor(Processes):
     def _witness(self, happening: Happening) -> None:
         """What one reads aloud, the other hears."""
         self._show(happening)
+        if happening["event"] == "met":
+            self._ask_again()
         if happening["event"] == "reads":
             listener = self._processes.get(OTHER[happening["who"]])
             if listener is not None:
                 self._command(listener, {"command": "hear", "row": happening["row"]})
+
+    def _ask_again(self) -> None:
+        """One remembers the other and not the other way round, after a lost phone or call: then both compare again."""
+        shown = {who: (self.said(who, "met") or {"shown": None})["shown"] for who in PEOPLE}
+        known = [who for who, each in shown.items() if each == Shown.VERIFIED_BEFORE]
+        if len(known) == 1 and None not in shown.values():
+            self._command(self._processes[known[0]], {"command": "compare"})
 
     async def _until_over(self) -> None:
         """Until both people are done, or one process failed and the others had time to notice; or until told to."""

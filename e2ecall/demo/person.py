@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Coroutine, Iterator
 from typing import Any, TypeVar
 
-from e2ecall.call.epochs import FrameKeys, Role
+from e2ecall.call.epochs import FrameKeys
 from e2ecall.call.events import CallEnded, EpochChanged, IncomingCall, MessageRefused, PeerSaid
 from e2ecall.call.messages import Candidate
 from e2ecall.call.one_to_one import CallEstablished, Event, OneToOne
@@ -19,7 +19,7 @@ from e2ecall.demo.child import Child
 from e2ecall.demo.media_side import MediaSide
 from e2ecall.demo.settings import Attack
 from e2ecall.errors import E2ECallError, TransportFailed
-from e2ecall.handshake import Profile
+from e2ecall.handshake import Profile, Role
 from e2ecall.media.data_channel import carry
 from e2ecall.media.rtc import loopback_only
 from e2ecall.relay.client import RelayClient, connect

@@ -2,6 +2,11 @@
 
     schema      "e2ecall/report/1"
     exit        the exit status, and `reason`, one sentence about it
+    version, path, attack, codec, size, duration   what was asked for, and of which version of e2ecall
+    suite, post_quantum    what the exchange agreed on
+    verified    whether people compared; false here, where a program plays them
+    forwarded   {stream: frames} that the relay passed on
+    files       {what: path}, relative to the report
     sas         {alice, bob, equal}: the four emoji of each side; `names` says them in words
     streams     [{side, kind, codec, kid, sealed, opened, bytes, rejected {reason: n}}], one for each side and kind:
                 what it sealed (`kid`, `sealed`, `bytes`) and what it made of the other's (`opened`, `rejected`)

@@ -76,16 +76,16 @@ async def _perform(settings: Settings, screen: Screen, output: StandardOutput) -
             evidence = await collect(conductor)
         finally:
             await conductor.close()
-    try:
-        judgement = await asyncio.to_thread(_judged, evidence, conductor, error)
-    except OutputFailed as failed:
-        judgement, error = Judgement([], None), error or failed
-    outcome = _outcome(settings, judgement, output.error or error, interrupted=conductor.stop.is_set())
-    report = _report(conductor, judgement, outcome)
-    try:
-        _write_down(settings, report, judgement)
-    except OutputFailed as failed:
-        outcome = outcome if outcome.error is not None else _Outcome(exit_status(failed), str(failed), failed)
+        try:
+            judgement = await asyncio.to_thread(_judged, evidence, conductor, error)
+        except OutputFailed as failed:
+            judgement, error = Judgement([], None), error or failed
+        outcome = _outcome(settings, judgement, output.error or error, interrupted=conductor.stop.is_set())
+        report = _report(conductor, judgement, outcome)
+        try:
+            _write_down(settings, report, judgement)
+        except OutputFailed as failed:
+            outcome = outcome if outcome.error is not None else _Outcome(exit_status(failed), str(failed), failed)
     tell({"event": "report", "who": "relay", **report.to_dict()})
     return outcome, _closing_lines(settings, judgement, outcome)
 
@@ -108,6 +108,10 @@ def _outcome(settings: Settings, judgement: Judgement, error: E2ECallError | Non
     if error is not None:
         return _Outcome(exit_status(error), str(error), error)
     failed = {check.id: check.detail for check in checks if not check.ok}
+    if settings.attack is not Attack.MITM and held_back(judgement.people) and not failed:
+        said = "; ".join(f"{row.side.capitalize()}: {row.word}" for row in judgement.people if row.stopped)
+        caught = VerificationFailed(f"no media went out: {said}", hint="see E2ECALL_HOME=FOLDER/alice e2ecall contacts")
+        return _Outcome(ExitStatus.VERIFICATION, f"No media went out. {said}", caught)
     if settings.attack is Attack.MITM and failed.keys() == {"emoji"}:
         what, why = f"the emoji differ: {failed['emoji']}", WHY_EMOJI
         if held_back(judgement.people):

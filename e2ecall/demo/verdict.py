@@ -188,7 +188,7 @@ def judge(evidence: Evidence, conductor: Conductor) -> Judgement:
 def _trust_checks(evidence: Evidence, conductor: Conductor, people: Sequence[PersonRow]) -> Iterator[Check]:
     """Who was there, and what was kept of it; where the call lasted, that its keys changed in the middle."""
     attack = evidence.settings.attack
-    if attack is Attack.MITM:
+    if attack is Attack.MITM or held_back(people):  # a changed or revoked key needs no attack
         yield caught(people)
     elif attack is Attack.WRONG_KEY:
         yield nothing_compared(people)

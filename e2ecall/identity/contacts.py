@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from e2ecall.crypto.rng import Rng
 from e2ecall.errors import ApiMisuse, VerificationFailed
-from e2ecall.identity.continuity import Happening, Judgement, Method, Mode, Trust, Why, after
+from e2ecall.identity.continuity import COMPARISONS, Happening, Judgement, Method, Mode, Trust, Why, after
 from e2ecall.identity.slots import (
     KEY_LENGTH,
     Contact,
@@ -56,7 +56,6 @@ KEYS_LIMIT: Final = 64
 
 _ID_LENGTH, _CALL_LENGTH, _ROOM_LENGTH = 16, 16, 16
 _ID_DIGITS: Final = 4  # of an id, at least, to name a contact by
-_COMPARED: Final = frozenset({Method.EMOJI, Method.DIGITS, Method.WORDS, Method.QR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +167,7 @@ class Contacts:
         trust = after(finding.before, finding.happening)
         if trust in (Trust.UNKNOWN, Trust.REVOKED):
             return judgement_of(finding, mode)
-        contact = finding.contact or self.add(self._nameless(key), now=now, rng=rng)
+        contact = finding.contact or self.add(self.nameless(key), now=now, rng=rng)
         record = finding.record or KeyRecord(key, trust, held=False, first_at=now, last_at=now)
         if trust is Trust.CHANGED:
             record = replace(record, trust=trust, why=finding.why, last_at=now)
@@ -240,8 +239,11 @@ class Contacts:
     def stated(self, slot: Slot, key: bytes, *, method: Method, now: float) -> Trust:
         """identity.3-7: the person says that they compared outside a call, or (LINK) that the link went privately.
 
-        ApiMisuse for a key that was never met, is changed or revoked, and for LINK where the key came by no link.
+        ApiMisuse for a key that was never met, is changed or revoked, for LINK where the key came by no link, and for
+        a method that compares what only a call has.
         """
+        if method in COMPARISONS:
+            raise ApiMisuse(f"{method} is compared in a call", clause="identity.3-7")
         _, record = self._look(slot, key)
         if method is Method.LINK and (record is None or not record.by_link):
             raise ApiMisuse("this key did not come in by a link", clause="identity.3-7")
@@ -358,8 +360,8 @@ class Contacts:
         if any(each.name == name for each in self._contacts.values()):
             raise ApiMisuse(f"another contact has the name {name}")
 
-    def _nameless(self, key: bytes) -> str:
-        """identity.3-6: a name that claims nothing."""
+    def nameless(self, key: bytes) -> str:
+        """identity.3-6: a name that claims nothing, and that no other contact has."""
         names = {each.name for each in self._contacts.values()}
         return next(name for n in range(4, KEY_LENGTH + 1) if (name := f"unnamed {key.hex()[: 2 * n]}") not in names)
 
@@ -369,7 +371,7 @@ def _verified(method: Method, now: float) -> Mapping[str, Any]:
 
 
 def _check_comparison(method: Method, call: bytes) -> None:
-    if method not in _COMPARED:
+    if method not in COMPARISONS:
         raise ApiMisuse(f"{method} compares nothing in a call", clause="identity.3-11")
     if len(call) != _CALL_LENGTH:
         raise ApiMisuse(f"the id of a call has {_CALL_LENGTH} bytes", clause="identity.3-12")

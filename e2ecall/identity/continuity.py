@@ -20,7 +20,19 @@ from typing import Final
 
 from e2ecall.errors import ApiMisuse
 
-__all__ = ["ACTS", "TRANSITIONS", "Happening", "Judgement", "Method", "Mode", "Trust", "Why", "after", "diagram"]
+__all__ = [
+    "ACTS",
+    "COMPARISONS",
+    "TRANSITIONS",
+    "Happening",
+    "Judgement",
+    "Method",
+    "Mode",
+    "Trust",
+    "Why",
+    "after",
+    "diagram",
+]
 
 
 class Trust(StrEnum):
@@ -50,6 +62,10 @@ class Method(StrEnum):
     QR = "qr"
     LINK = "link"
     STATEMENT = "statement"
+
+
+COMPARISONS: Final = frozenset({Method.EMOJI, Method.DIGITS, Method.WORDS, Method.QR})
+"""What is compared, and can only be in a call: a link or a statement is none of it."""
 
 
 class Happening(StrEnum):

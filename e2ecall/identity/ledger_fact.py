@@ -10,10 +10,10 @@ from typing import Final
 
 from e2ecall.crypto.sign import KEY_LENGTH
 from e2ecall.errors import ApiMisuse
-from e2ecall.identity.continuity import Method, Trust
+from e2ecall.identity.continuity import Happening, Method, Trust
 from e2ecall.wire.declared import has_utf8
 
-__all__ = ["OUTCOMES", "Act", "Fact", "is_hex"]
+__all__ = ["ACT_OF", "OUTCOMES", "Act", "Fact", "is_hex"]
 
 _HASH_LENGTH: Final = 32
 _TEXT_LIMIT: Final = 1024  # characters of a name or of what was shown
@@ -49,6 +49,23 @@ OUTCOMES: Final[Mapping[Act, frozenset[Trust]]] = MappingProxyType(
     }
 )
 """identity.6-3: the state in which each act can leave the key. A receipt changes none."""
+
+ACT_OF: Final[Mapping[Happening, Act]] = MappingProxyType(
+    {
+        Happening.ADMITTED: Act.SEEN,
+        Happening.BY_LINK: Act.SEEN,
+        Happening.ALLOWED: Act.SEEN,
+        Happening.INTRODUCED: Act.INTRODUCED,
+        Happening.OTHER_KEY: Act.CHANGED,
+        Happening.WEAKER_SUITE: Act.CHANGED,
+        Happening.COMPARED: Act.VERIFIED,
+        Happening.STATED: Act.VERIFIED,
+        Happening.MISMATCHED: Act.MISMATCH,
+        Happening.ACCEPTED: Act.ACCEPTED,
+        Happening.REVOKED: Act.REVOKED,
+    }
+)
+"""identity.7-2: the act that a change of the contacts is in the ledger."""
 
 _WITH_METHOD: Final = frozenset({Act.VERIFIED, Act.MISMATCH, Act.RECEIPT_MATCH, Act.RECEIPT_MISMATCH})
 _IN_A_CALL: Final = frozenset({Act.RECEIPT_MATCH, Act.RECEIPT_MISMATCH, Act.CALL})

@@ -1,30 +1,32 @@
 """identity.7: one device's memory in use: who is on the other side of a call, and what the person found, kept at once.
 
 book = TrustBook(home, device.signer)
-meeting = book.meet(established)                   judged, and noted where the judgement says so
-meeting.verification                               drive it: it says what is shown, and whether media may flow
-meeting.keep()                                     after each act of the person: contacts and ledger, in one piece
+meeting = book.meet(established, tries=(call.openings, call.answers))     judged, and noted where that says so
+meeting.verification       drive it: it says what is shown, and whether media may flow
+meeting.let_in()           the person lets a first call in
+meeting.keep()             after each other act of the person: contacts and ledger, in one piece
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final
 
-from e2ecall.call.messages import Receipt as ReceiptMessage
-from e2ecall.call.messages import ReceiptMethod
+from e2ecall.call.messages import Receipt, ReceiptMethod
 from e2ecall.call.one_to_one import CallEstablished
-from e2ecall.call.shown import Shown
-from e2ecall.call.verification import Outcome, Receipt, Verification
+from e2ecall.call.shown import Shown, Stop
+from e2ecall.call.verification import Outcome, Verification
 from e2ecall.crypto.rng import Rng, SystemRng
 from e2ecall.crypto.sign import Signer
 from e2ecall.errors import ApiMisuse
+from e2ecall.handshake import Established
 from e2ecall.identity.contacts import Change, Contacts
-from e2ecall.identity.continuity import Happening, Judgement, Method, Mode, Trust
-from e2ecall.identity.ledger_fact import Act, Fact
+from e2ecall.identity.continuity import Judgement, Method, Mode, Trust
+from e2ecall.identity.ledger_fact import ACT_OF, Act, Fact
 from e2ecall.identity.slots import Slot, holder
 from e2ecall.store.contacts import ContactStore
 from e2ecall.store.database import Database
@@ -32,27 +34,6 @@ from e2ecall.store.home import Home
 from e2ecall.store.ledger import LedgerStore
 
 __all__ = ["LedgerRecorder", "Meeting", "TrustBook"]
-
-_ACTS: Final = {
-    Happening.ADMITTED: Act.SEEN,
-    Happening.BY_LINK: Act.SEEN,
-    Happening.ALLOWED: Act.SEEN,
-    Happening.INTRODUCED: Act.INTRODUCED,
-    Happening.OTHER_KEY: Act.CHANGED,
-    Happening.WEAKER_SUITE: Act.CHANGED,
-    Happening.COMPARED: Act.VERIFIED,
-    Happening.STATED: Act.VERIFIED,
-    Happening.MISMATCHED: Act.MISMATCH,
-    Happening.ACCEPTED: Act.ACCEPTED,
-    Happening.REVOKED: Act.REVOKED,
-}
-_RECEIPT_METHODS: Final = {
-    ReceiptMethod.EMOJI: Method.EMOJI,
-    ReceiptMethod.DIGITS: Method.DIGITS,
-    ReceiptMethod.WORDS: Method.WORDS,
-    ReceiptMethod.QR: Method.QR,
-    ReceiptMethod.LINK: Method.LINK,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +45,9 @@ class _InCall:
     shown: str = ""
 
 
+_THE_CALL: ContextVar[_InCall | None] = ContextVar("the call that a change belongs to", default=None)
+
+
 class LedgerRecorder:
     """identity.7-2: writes each change of the contacts into the ledger, in the transaction that makes it."""
 
@@ -71,7 +55,15 @@ class LedgerRecorder:
         self._ledger = ledger
         self._signer = signer
         self._clock = clock
-        self.call: _InCall | None = None
+
+    @contextmanager
+    def in_call(self, result: Established, shown: str = "") -> Iterator[None]:
+        """What is recorded inside belongs to that call, and to nothing that other threads do meanwhile."""
+        token = _THE_CALL.set(_InCall(result.th2, int(result.suite), shown))
+        try:
+            yield
+        finally:
+            _THE_CALL.reset(token)
 
     def record(self, connection: sqlite3.Connection, change: Change) -> None:
         """One entry; errors as of `LedgerStore.insert`."""
@@ -82,9 +74,9 @@ class LedgerRecorder:
         self._ledger.settle(self._signer, self._clock())
 
     def _fact(self, change: Change) -> Fact:
-        call = self.call
+        call = _THE_CALL.get()
         return Fact(
-            _ACTS[change.happening],
+            ACT_OF[change.happening],
             change.key,
             change.trust,
             contact=change.contact,
@@ -123,23 +115,30 @@ class TrustBook:
         self.ledger.begin(signer, clock())
 
     def meet(
-        self, established: CallEstablished, *, slot: Slot | None = None, by_link: bool = False, tries: tuple[int, int]
+        self,
+        established: CallEstablished,
+        *,
+        slot: Slot | None = None,
+        room: bytes | None = None,
+        tries: tuple[int, int],
     ) -> Meeting:
-        """identity.3: who this is. `slot` for a call to a contact, or by its standing link.
+        """identity.3: who this is. `slot` for a call to a contact; `room` (16 bytes) for one under a link secret.
 
-        `tries` are the openings and answers of the call, `OneToOne.openings` and `.answers`. Errors as of the stores.
+        `tries` are the openings and answers of the call, `OneToOne.openings` and `.answers`. VerificationFailed where
+        the link has served its one call, ApiMisuse where it is another contact's than the slot; else as of the stores.
         """
         result = established.result
-        self.recorder.call = _InCall(result.th2, int(result.suite))
-        with self.contacts.transaction() as contacts:
+        with self.recorder.in_call(result), self.contacts.transaction() as contacts:
+            now = self.clock()
+            slot = slot if room is None else _slot_of_link(contacts.use_link(room, now=now), slot)
             judgement = contacts.met(
                 slot,
                 result.peer_identity,
                 post_quantum=result.suite.post_quantum,
                 mode=self.mode,
-                now=self.clock(),
+                now=now,
                 rng=self.rng,
-                by_link=by_link,
+                by_link=room is not None,
             )
         return Meeting(self, established, judgement, slot, tries)
 
@@ -157,10 +156,9 @@ class Meeting:
     ) -> None:
         self._book = book
         self._result = established.result
-        self._session = established.session
         self._slot = slot if slot is not None or judgement.contact is None else Slot(judgement.contact)
         self._kept: list[Outcome] = []
-        self._was = Shown.UNVERIFIED
+        self._receipts: set[tuple[ReceiptMethod, bool]] = set()
         self.judgement = judgement
         openings, answers = (max(1, each) for each in tries)
         self.verification = Verification(
@@ -179,9 +177,8 @@ class Meeting:
         if not new and not accepted:
             return
         shown = "; ".join(f"{' / '.join(each.shown)} -> {each.answer}" for each in new)[:1024]
-        self._book.recorder.call = _InCall(self._result.th2, int(self._result.suite), shown)
         now = self._book.clock()
-        with self._book.contacts.transaction() as contacts:
+        with self._book.recorder.in_call(self._result, shown), self._book.contacts.transaction() as contacts:
             slot = self._slot or self._new_slot(contacts, name, now)
             if accepted:
                 contacts.accept_key(slot, key, now=now)
@@ -192,18 +189,20 @@ class Meeting:
 
     def let_in(self, name: str | None = None) -> None:
         """identity.4-1: the person lets a first call in; it is seen from now on. ApiMisuse where nothing asks."""
-        self.verification.let_in()
+        if self.verification.stopped is not Stop.NOT_LET_IN:
+            raise ApiMisuse("no call asks to be let in", clause="verification.2-5")
         post_quantum, now = self._result.suite.post_quantum, self._book.clock()
-        self._book.recorder.call = _InCall(self._result.th2, int(self._result.suite))
-        with self._book.contacts.transaction() as contacts:
+        with self._book.recorder.in_call(self._result), self._book.contacts.transaction() as contacts:
             slot = self._slot or self._new_slot(contacts, name, now)
             contacts.seen(slot, self._result.peer_identity, post_quantum=post_quantum, now=now)
         self._slot = slot
+        self.verification.let_in()  # last: what could not be kept is not let in
 
-    def receipt(self, message: ReceiptMessage) -> None:
-        """control.3-5: what the other side says of its comparison: shown and logged; it changes nothing."""
-        method = _RECEIPT_METHODS[message.method]
-        self.verification.receipt_received(Receipt(method, matched=message.matched))
+    def receipt(self, message: Receipt) -> None:
+        """control.3-5: what the other side says of its comparison: shown, logged where it is news, and no more."""
+        self.verification.receipt_received(message)
+        if (message.method, message.matched) in self._receipts:
+            return  # else whoever repeats it fills the disk
         contacts, now = self._book.contacts.read(), self._book.clock()
         key = self._result.peer_identity
         known = holder(contacts.all, key)
@@ -216,21 +215,21 @@ class Meeting:
             name=None if known is None else known.name,
             th2=self._result.th2,
             suite=int(self._result.suite),
-            method=method,
+            method=Method[message.method.name],
         )
         self._book.ledger.append(fact, self._book.signer, now)
+        self._receipts.add((message.method, message.matched))
 
-    def receipt_to_send(self) -> ReceiptMessage:
+    def receipt_to_send(self) -> Receipt:
         """The receipt of this side's latest outcome, for the other side. ApiMisuse while there is none."""
         outcome = self.verification.outcome()
         if outcome is None:
             raise ApiMisuse("nothing was compared yet", clause="control.3-5")
-        method = next(number for number, each in _RECEIPT_METHODS.items() if each is outcome.method)
-        return ReceiptMessage(method, outcome.matched, self._session.th2)
+        return Receipt(ReceiptMethod[outcome.method.name], outcome.matched, outcome.th2)
 
     def _new_slot(self, contacts: Contacts, name: str | None, now: float) -> Slot:
         key = self._result.peer_identity
-        return Slot(contacts.add(name or f"key {key.hex()[:16]}", now=now, rng=self._book.rng).id)
+        return Slot(contacts.add(name or contacts.nameless(key), now=now, rng=self._book.rng).id)
 
     def _keep(self, contacts: Contacts, slot: Slot, outcome: Outcome, now: float) -> None:
         key, call = outcome.peer_identity, self._result.call_id
@@ -241,3 +240,10 @@ class Meeting:
             contacts.verified(slot, key, method=outcome.method, call=call, post_quantum=post_quantum, now=now)
         else:
             contacts.mismatch(slot, key, method=outcome.method, call=call, now=now)
+
+
+def _slot_of_link(standing: Slot | None, slot: Slot | None) -> Slot | None:
+    """The slot of a call by a link, which a standing link has already."""
+    if standing is not None and slot is not None and standing.contact != slot.contact:
+        raise ApiMisuse("this link is another contact's", clause="identity.3-8")
+    return standing or slot

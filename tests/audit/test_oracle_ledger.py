@@ -6,6 +6,8 @@ import secrets
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nacl.bindings import crypto_core_ed25519_is_valid_point
 from nacl.signing import SigningKey
 
@@ -13,9 +15,11 @@ from e2ecall.audit.oracle import ed25519, ledger
 from e2ecall.audit.oracle.refused import Refused
 from e2ecall.conformance.ledger_operations import table
 from e2ecall.conformance.request import Request, layer_of
+from e2ecall.crypto.sign import Signer
 from e2ecall.errors import E2ECallError
-from e2ecall.identity.ledger import SignedEntry
+from e2ecall.identity.ledger import SignedEntry, Tip, read_head, signed_head
 from e2ecall.identity.ledger_check import LedgerBroken, check
+from e2ecall.secret import SecretBytes
 
 VECTORS = Path(__file__).parents[2] / "vectors/ledger"
 
@@ -142,6 +146,44 @@ def test_the_oracle_refuses_them_for_the_same_clause(case):
     with pytest.raises(Refused) as refused:
         ledger.check(entries, signatures, head, bytes.fromhex(case["identity"]))
     assert (refused.value.layer, refused.value.clause) == (case["result"], case["clause"])
+
+
+HASHES = st.binary(min_size=32, max_size=32)
+SECONDS = st.integers(0, (1 << 43) - 1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=HASHES, length=st.integers(1, 2**53 - 1), last=HASHES, time=SECONDS)
+@pytest.mark.clause("identity.6-7")
+def test_heads_are_the_same_bytes(seed, length, last, time):
+    head = ledger.head_of(seed, length, last, time * 1000)
+    signer = Signer(SecretBytes(seed))
+    assert signed_head(Tip(length, last), signer, float(time)) == head
+    found = read_head(head)
+    assert (found.tip, found.identity, found.time) == (Tip(length, last), ed25519.public_key(seed), time * 1000)
+
+
+@settings(max_examples=60, deadline=None)
+@given(at=st.integers(0, 10**6), bit=st.integers(0, 7))
+@pytest.mark.clause("identity.6-7", "identity.6-9")
+def test_heads_with_a_flipped_bit_are_refused_alike(at, bit):
+    """Of a ledger of one entry."""
+    seed = bytes(range(32))
+    fact = cases("append.json")[0].values[0]["fact"]
+    entry, last, signature = ledger.append(seed, 0, ledger.NOTHING, 1_700_000_000_000, fact)
+    identity, head = ed25519.public_key(seed), ledger.head_of(seed, 1, last, 1_700_000_000_000)
+    at %= len(head)
+    spoilt = head[:at] + bytes([head[at] ^ 1 << bit]) + head[at + 1 :]
+
+    def product(head):
+        whole = {"identity": identity.hex(), "entries": [entry.hex()], "signatures": [signature.hex()]}
+        return ask("ledger.verify", whole | {"head": head.hex()})
+
+    assert ledger.check([entry], [signature], head, identity) == (1, last, 0)
+    assert product(head) == {"length": 1, "hash": last.hex(), "pending": 0}
+    with pytest.raises(Refused) as refused:
+        ledger.check([entry], [signature], spoilt, identity)
+    assert product(spoilt) == (refused.value.layer, refused.value.clause)
 
 
 def test_the_files_name_their_kind_and_are_small():

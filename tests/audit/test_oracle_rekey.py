@@ -17,8 +17,7 @@ from e2ecall.conformance.request import layer_of
 from e2ecall.conformance.seeded import SeededRng
 from e2ecall.crypto.sign import Signer
 from e2ecall.errors import E2ECallError
-from e2ecall.handshake import Suite
-from e2ecall.handshake.keys import ControlKeys, Role
+from e2ecall.handshake import ControlKeys, Role, Suite
 from e2ecall.handshake.rekey import RekeyContext, Signed, answer_rekey, start_rekey
 from e2ecall.secret import SecretBytes
 from e2ecall.wire.tlv import decode_tlv

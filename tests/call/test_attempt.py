@@ -4,7 +4,7 @@ import pytest
 
 from e2ecall.call.attempt import OFFERS_PER_RING, REDIALS, Attempt, Limits
 from e2ecall.call.events import AttemptAbandoned, CallEnded, EndReason, IncomingCall
-from e2ecall.call.session import SessionPolicy
+from e2ecall.call.policy import SessionPolicy
 from e2ecall.errors import ApiMisuse, PeerMisbehaved
 from e2ecall.handshake import AbortReason, Profile, Suite
 from sim import Person, Simulation, Weather, World, in_a_call

@@ -12,9 +12,8 @@ from e2ecall.call.records import Body, EpochRecords
 from e2ecall.call.rekey import Rekey
 from e2ecall.call.session import Session
 from e2ecall.errors import ApiMisuse, E2ECallError, PeerMisbehaved, VerificationFailed
-from e2ecall.handshake import Suite
+from e2ecall.handshake import ControlKeys, Role, Suite
 from e2ecall.handshake import rekey as halves
-from e2ecall.handshake.keys import ControlKeys, Role
 from e2ecall.handshake.rekey import RekeyContext, answer_rekey, start_rekey
 from e2ecall.secret import SecretBytes
 from e2ecall.wire.control import BODY, ControlType

@@ -5,13 +5,13 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from e2ecall.call.comparison import COMPARED, ORDER, Comparison, Step
-from e2ecall.call.epochs import Role
+from e2ecall.call.comparison import ORDER, Comparison, Step
 from e2ecall.call.shown import Shown, Stop
 from e2ecall.call.verification import Outcome
 from e2ecall.crypto.rng import SystemRng
 from e2ecall.errors import ApiMisuse, MalformedMessage, VerificationFailed
-from e2ecall.identity.continuity import Method
+from e2ecall.handshake import Role
+from e2ecall.identity.continuity import COMPARISONS, Method
 from e2ecall.sas import PickState, describe, digits, emoji, group, qr_text, words
 from support.ceremonies import (
     CALL,
@@ -139,7 +139,7 @@ def test_two_screens_side_by_side(role):
 @pytest.mark.clause("verification.3-2")
 @each_role
 def test_each_answer_belongs_to_its_method(role):
-    for method in COMPARED:
+    for method in COMPARISONS:
         comparison = listening(method=method, role=role).comparison
         if method is not Method.EMOJI:
             misused(comparison.rows, OUT_OF_ORDER)
@@ -185,7 +185,7 @@ def test_a_link_and_a_statement_compare_nothing(method):
 @pytest.mark.parametrize("right", [True, False])
 @each_role
 def test_one_result_for_all_methods_together(role, right):
-    for first, second in itertools.product(COMPARED, COMPARED):
+    for first, second in itertools.product(COMPARISONS, COMPARISONS):
         made = listening(method=first, role=role)
         if right:
             answer(made, right=True, role=role)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from e2ecall.call.control import LAST_ID, UNCONFIRMED, ControlChannel
 from e2ecall.call.records import Body
 from e2ecall.errors import ApiMisuse, CounterExhausted, MalformedMessage, PeerMisbehaved, VerificationFailed
-from e2ecall.handshake.keys import ControlKeys, Role
+from e2ecall.handshake import ControlKeys, Role
 from e2ecall.secret import SecretBytes
 from e2ecall.wire.control import ControlType
 from e2ecall.wire.tlv import encode_tlv

@@ -3,9 +3,10 @@ import pickle
 
 import pytest
 
-from e2ecall.call.epochs import CAMERA, MAX_CONTEXT, MICROPHONE, FrameKeys, LocalStream, Role
+from e2ecall.call.epochs import CAMERA, MAX_CONTEXT, MICROPHONE, FrameKeys, LocalStream
 from e2ecall.call.streams import RemoteStream, Source
 from e2ecall.errors import ApiMisuse, FrameReason, FrameRejected, MediaUnavailable, PeerIncompatible, PeerMisbehaved
+from e2ecall.handshake import Role
 from e2ecall.secret import SecretBytes
 from e2ecall.sframe import DEFAULT_SUITE, ONE_TO_ONE, CipherSuite, Sender
 

@@ -8,9 +8,9 @@ import pytest
 
 from e2ecall.call.events import AttemptAbandoned, EndReason
 from e2ecall.call.messages import Chat, Rk1
+from e2ecall.call.policy import SessionPolicy
 from e2ecall.call.records import Body
 from e2ecall.call.rekey import Position
-from e2ecall.call.session import SessionPolicy
 from e2ecall.errors import FrameRejected, PeerMisbehaved, VerificationFailed
 from e2ecall.handshake import Suite
 from e2ecall.wire.control import ControlType

@@ -24,7 +24,8 @@ from e2ecall.call.messages import (
     Sdp,
     Streams,
 )
-from e2ecall.call.one_to_one import Limits, SessionPolicy
+from e2ecall.call.one_to_one import Limits
+from e2ecall.call.policy import SessionPolicy
 from e2ecall.call.rekey import Position
 from e2ecall.errors import ApiMisuse, MalformedMessage
 from e2ecall.handshake import Profile, Suite, make_offer, receive_offer

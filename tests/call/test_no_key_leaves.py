@@ -8,13 +8,13 @@ import traceback
 
 import pytest
 
-from e2ecall.call.epochs import FrameKeys, Role
+from e2ecall.call.epochs import FrameKeys
 from e2ecall.call.messages import Chat
 from e2ecall.call.one_to_one import CallEstablished
 from e2ecall.call.track import Track
 from e2ecall.crypto.rng import SystemRng
 from e2ecall.errors import E2ECallError
-from e2ecall.handshake import LinkSecret, Profile
+from e2ecall.handshake import LinkSecret, Profile, Role
 from e2ecall.media.transform import OpenStream, SealStream
 from e2ecall.secret import SecretBytes
 from e2ecall.sframe import CipherSuite

@@ -4,12 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e2ecall.call.epochs import Role
 from e2ecall.call.events import EndReason
 from e2ecall.call.messages import Candidate, Chat
 from e2ecall.call.one_to_one import CallEstablished, IncomingCall, MessageRefused
 from e2ecall.errors import ApiMisuse, PeerMisbehaved, VerificationFailed
-from e2ecall.handshake import AbortReason, Profile
+from e2ecall.handshake import AbortReason, Profile, Role
 from sim import Person, World, established
 from support.parties import DIRECT_ALICE, link_secret
 

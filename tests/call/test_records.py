@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from e2ecall.call.records import Body, EpochRecords, epoch_byte_of
 from e2ecall.errors import CounterExhausted, MalformedMessage, PeerMisbehaved, VerificationFailed
-from e2ecall.handshake.keys import ControlKeys, Role
+from e2ecall.handshake import ControlKeys, Role
 from e2ecall.secret import SecretBytes
 from e2ecall.wire.control import ControlType
 

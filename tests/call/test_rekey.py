@@ -8,8 +8,7 @@ from e2ecall.call import rekey as rekey_module
 from e2ecall.call.messages import Rk1, Rk2
 from e2ecall.call.rekey import TRANSITIONS, Action, Input, Position, Rekey, diagram
 from e2ecall.errors import ApiMisuse, PeerMisbehaved, VerificationFailed
-from e2ecall.handshake import Suite
-from e2ecall.handshake.keys import Role
+from e2ecall.handshake import Role, Suite
 from e2ecall.handshake.rekey import RekeyContext, Signed, start_rekey
 from e2ecall.secret import SecretBytes
 from support.parties import SeededRng, signer

@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import pytest
 
-from e2ecall.call.epochs import Role
 from e2ecall.call.events import (
     CallEnded,
     EndReason,
@@ -28,8 +27,9 @@ from e2ecall.call.messages import (
     Streams,
     StreamState,
 )
-from e2ecall.call.session import SessionPolicy
+from e2ecall.call.policy import SessionPolicy
 from e2ecall.errors import ApiMisuse, FrameRejected, MalformedMessage, PeerMisbehaved, VerificationFailed
+from e2ecall.handshake import Role
 from e2ecall.wire.control import ControlType
 from e2ecall.wire.declared import lv
 from e2ecall.wire.tlv import encode_tlv

@@ -16,7 +16,7 @@ from e2ecall.call.messages import (
     Streams,
     StreamState,
 )
-from e2ecall.call.session import SessionPolicy
+from e2ecall.call.policy import SessionPolicy
 from e2ecall.errors import ApiMisuse
 from e2ecall.handshake import Suite
 from e2ecall.wire.control import ControlType

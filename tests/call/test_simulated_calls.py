@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from e2ecall.call.events import AttemptAbandoned, CallEnded, EndReason, IncomingCall, MessageRefused
 from e2ecall.call.messages import Chat
-from e2ecall.call.session import SessionPolicy
+from e2ecall.call.policy import SessionPolicy
 from e2ecall.errors import E2ECallError
 from e2ecall.handshake import AbortReason, Profile, Suite
 from e2ecall.sframe import sender

@@ -4,10 +4,11 @@ from itertools import count
 
 import pytest
 
-from e2ecall.call.epochs import CAMERA, MICROPHONE, FrameKeys, Role
+from e2ecall.call.epochs import CAMERA, MICROPHONE, FrameKeys
 from e2ecall.call.streams import RemoteStream, Source, StreamTable
 from e2ecall.call.track import Track
 from e2ecall.errors import ApiMisuse, FrameReason, FrameRejected, PeerIncompatible, PeerMisbehaved, StreamMismatch
+from e2ecall.handshake import Role
 from e2ecall.secret import SecretBytes
 from e2ecall.sframe import ONE_TO_ONE, CipherSuite, KeyIdLayout
 

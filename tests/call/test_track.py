@@ -2,10 +2,11 @@
 
 import pytest
 
-from e2ecall.call.epochs import FrameKeys, Role
+from e2ecall.call.epochs import FrameKeys
 from e2ecall.call.streams import RemoteStream, Source
 from e2ecall.call.track import Track
 from e2ecall.errors import ApiMisuse, FrameReason, FrameRejected, PeerIncompatible, StreamMismatch
+from e2ecall.handshake import Role
 from e2ecall.media.transform import OpenStream, SealStream
 from e2ecall.secret import SecretBytes
 from support.frames import sealed as sealed_under

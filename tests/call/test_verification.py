@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from e2ecall.call.comparison import COMPARED, Step
-from e2ecall.call.epochs import Role
+from e2ecall.call.comparison import Step
+from e2ecall.call.messages import Receipt, ReceiptMethod
 from e2ecall.call.shown import CHANGES, SIGNS, STOPS, Shown, Stop
-from e2ecall.call.verification import Outcome, Receipt
+from e2ecall.call.verification import Outcome
 from e2ecall.errors import ApiMisuse, E2ECallError, MalformedMessage, VerificationFailed
-from e2ecall.identity.continuity import TRANSITIONS, Happening, Method, Mode, Trust, Why
+from e2ecall.handshake import Role
+from e2ecall.identity.continuity import COMPARISONS, TRANSITIONS, Happening, Method, Mode, Trust, Why
 from e2ecall.identity.slots import judge_incoming
 from e2ecall.sas import PickState, digits
 from support.ceremonies import (
@@ -133,12 +134,24 @@ def test_a_change_says_what_changed(why):
     sign = verification(replace(CHANGED, why=why)).sign
     assert sign.sentence == CHANGES[why] != SIGNS[Shown.CHANGED].sentence
     assert (sign.symbol, sign.word) == (SIGNS[Shown.CHANGED].symbol, SIGNS[Shown.CHANGED].word)
-    for lang, held in (("en", "held until you decide"), ("fr", "retenus jusqu'à votre décision")):
-        assert held in sign.sentence.say(lang)
+    held = {"en": "held until you decide", "fr": "retenus jusqu'à votre décision"}
+    if why is Why.OTHER_CONTACT:  # there is nothing to decide
+        held = {"en": "Call that contact instead", "fr": "Appelez plutôt ce contact"}
+    for lang, words in held.items():
+        assert words in sign.sentence.say(lang)
+
+
+@pytest.mark.clause("verification.2-4")
+@pytest.mark.parametrize("act", ["accept", *COMPARISONS])
+def test_the_key_of_another_contact_can_neither_be_accepted_nor_compared(act):
+    """The contacts could not keep it, and media that nobody vouches for would flow."""
+    made = verification(replace(CHANGED, why=Why.OTHER_CONTACT))
+    misused(made.accept_changed_key if act == "accept" else lambda: made.compare(act), "identity.3-3")
+    assert (made.shown, made.media_allowed) == (Shown.CHANGED, False)
 
 
 @pytest.mark.clause("verification.1-1")
-@pytest.mark.parametrize("why", CHANGES)
+@pytest.mark.parametrize("why", sorted(set(CHANGES) - {Why.OTHER_CONTACT}))
 def test_once_accepted_the_change_is_not_told_any_more(why):
     made = verification(replace(CHANGED, why=why))
     made.accept_changed_key()
@@ -312,7 +325,9 @@ def test_what_this_shows_agrees_with_the_table_of_continuity():
 # -- verification.5: receipts --------------------------------------------------------------------------------------
 
 
-receipts = st.lists(st.builds(Receipt, st.sampled_from(Method), st.booleans()), min_size=1, max_size=20)
+receipts = st.lists(
+    st.builds(Receipt, st.sampled_from(ReceiptMethod), st.booleans(), st.just(bytes(32))), min_size=1, max_size=20
+)
 
 
 def everything(made):
@@ -345,19 +360,22 @@ def test_no_receipts_ever_change_anything(name, progress, received):
     for receipt in received:
         made.receipt_received(receipt)
         assert everything(made) == before
-    assert (made.receipt, made.receipts) == (received[-1], len(received))
+    assert made.receipt is received[-1]
 
 
 @pytest.mark.clause("verification.5-1")
 def test_a_receipt_is_shown_as_a_claim():
     made = verification()
-    assert (made.receipt, made.receipts) == (None, 0)
-    good, bad = Receipt(Method.EMOJI, matched=True), Receipt(Method.EMOJI, matched=False)
-    assert good.say().startswith("The other side says")
-    assert "checks nothing here" in good.say()
-    assert "DIFFERENCE" in bad.say()
-    assert "DIFFÉRENCE" in bad.say("fr")
-    assert "Ici, cela ne vérifie rien" in good.say("fr")
+    assert (made.receipt, made.receipt_text) == (None, None)
+    texts = {}
+    for matched in (True, False):
+        made.receipt_received(Receipt(ReceiptMethod.EMOJI, matched, bytes(32)))
+        texts[matched] = made.receipt_text
+    assert texts[True].say("en").startswith("The other side says")
+    assert "checks nothing here" in texts[True].say("en")
+    assert "DIFFERENCE" in texts[False].say("en")
+    assert "DIFFÉRENCE" in texts[False].say("fr")
+    assert "Ici, cela ne vérifie rien" in texts[True].say("fr")
 
 
 # -- odds ----------------------------------------------------------------------------------------------------------
@@ -451,9 +469,9 @@ def test_whatever_is_done_in_whatever_order(name):
             except ApiMisuse:
                 pass
 
-        @rule(method=st.sampled_from(list(Method)), matched=st.booleans())
+        @rule(method=st.sampled_from(list(ReceiptMethod)), matched=st.booleans())
         def receipt(self, method, matched):
-            self.made.receipt_received(Receipt(method, matched))
+            self.made.receipt_received(Receipt(method, matched, bytes(32)))
 
         @invariant()
         def only_what_the_rules_allow(self):
@@ -465,7 +483,7 @@ def test_whatever_is_done_in_whatever_order(name):
                 assert not made.media_allowed
             if judgement is REVOKED:
                 assert made.shown is Shown.REVOKED
-            assert sum(each.method in COMPARED for each in made.outcomes) == (self.matched or self.mismatched)
+            assert sum(each.method in COMPARISONS for each in made.outcomes) == (self.matched or self.mismatched)
             assert made.media_allowed is (made.stopped is None)
 
     run_state_machine_as_test(Person, settings=settings(max_examples=30, stateful_step_count=15, deadline=None))

@@ -1,7 +1,6 @@
 """`e2ecall contacts`: what is shown, what is asked, what is refused, and the exit statuses."""
 
 import json
-import sqlite3
 import sys
 
 import pytest
@@ -10,9 +9,9 @@ from e2ecall.call.shown import CHANGES, SIGNS, Shown
 from e2ecall.cli import contacts as module
 from e2ecall.cli.contacts import contacts
 from e2ecall.cli.main import cli, run
+from e2ecall.cli.telling import date
 from e2ecall.crypto.rng import SystemRng
-from e2ecall.errors import OutputFailed
-from e2ecall.identity.continuity import Happening, Method, Mode, Trust
+from e2ecall.identity.continuity import Method, Mode, Trust
 from e2ecall.store.contacts import ContactStore
 from e2ecall.store.database import Database
 from e2ecall.store.home import Home
@@ -26,7 +25,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setenv("E2ECALL_HOME", str(tmp_path / "home"))
     monkeypatch.setitem(cli.commands, "contacts", contacts)
     monkeypatch.setattr(module, "on_terminal", lambda: False)
-    monkeypatch.setattr(module, "recorders", [])
+    monkeypatch.delenv("E2ECALL_PASSPHRASE_FILE", raising=False)
 
 
 @pytest.fixture
@@ -38,6 +37,8 @@ def home(tmp_path):
 
 @pytest.fixture
 def store(home):
+    """The contacts of a device that has an identity: what is done with them is signed."""
+    assert run(["identity", "new", "--no-passphrase"]) == 0
     return ContactStore(Database(home.contacts))
 
 
@@ -53,6 +54,7 @@ def bob(store):
 @pytest.fixture
 def told(capfd):
     def told(*arguments):
+        capfd.readouterr()  # of the fixtures
         status = run(["contacts", *arguments])
         output = capfd.readouterr()
         return status, output.out, output.err
@@ -100,8 +102,12 @@ def trust(store, key, name="Bob"):
 def test_no_contacts_make_no_file(home, told):
     assert told("list") == (0, "no contacts yet\n", "")
     assert told("list", "--json") == (0, '{"contacts": []}\n', "")
-    assert told("show", "Bob")[0] == 2
-    assert told("revoke", "Bob", "--yes")[0] == 2
+    for command in (["show"], ["verify"], ["accept-key", "--yes"], ["revoke", "--yes"]):
+        assert told(*command, "Bob") == (
+            2,
+            "",
+            "error: there are no contacts yet\nhint: calls add them; --home names the folder of another device\n",
+        )
     assert list(home.folder.iterdir()) == []
 
 
@@ -176,7 +182,7 @@ def test_names_come_out_in_any_locale(store, told, monkeypatch):
 
 
 @pytest.mark.clause("identity.3-7", "identity.3-11")
-@pytest.mark.parametrize("method", ["statement", "link", "qr"])
+@pytest.mark.parametrize("method", ["statement", "link"])
 def test_verify_is_the_persons_word(store, bob, told, method):
     status, out, err = told("verify", "Bob", "--method", method, "--yes")
     assert status == 0
@@ -190,24 +196,40 @@ def test_verify_is_the_persons_word(store, bob, told, method):
 @pytest.mark.clause("identity.3-11")
 def test_verify_asks_and_takes_no_for_an_answer(store, bob, told, answer):
     asked = answer(False)
-    status, out, _ = told("verify", "Bob", "--method", "digits")
+    status, out, _ = told("verify", "Bob")
     assert (status, out) == (130, "")
-    assert asked == ["Did you compare this key with Bob (digits), and was it the same?"]
+    assert asked == ["Did you compare this key with Bob, and was it the same?"]
     assert trust(store, K1) is Trust.SEEN
     answer(True)
-    assert told("verify", "Bob", "--method", "digits")[0] == 0
+    assert told("verify", "Bob")[0] == 0
     assert trust(store, K1) is Trust.VERIFIED
+    assert store.read().find("Bob").record(K1).method is Method.STATEMENT
+
+
+@pytest.mark.clause("identity.3-7")
+def test_for_a_link_the_question_is_another(store, bob, told, answer):
+    asked = answer(False)
+    assert told("verify", "Bob", "--method", "link")[0] == 130
+    assert asked == ["Did the link of Bob reach you over a channel that nobody else could read?"]
+
+
+@pytest.mark.clause("identity.3-7")
+@pytest.mark.parametrize("method", ["emoji", "digits", "words", "qr"])
+def test_what_a_call_compares_is_not_stated(store, bob, told, method):
+    status, out, err = told("verify", "Bob", "--method", method, "--yes")
+    assert (status, out) == (2, "")
+    assert f"'{method}' is not one of 'statement', 'link'" in err
+    assert trust(store, K1) is Trust.SEEN
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["verify", "Bob", "--yes"],  # no method
         ["verify", "Bob", "--method", "picture", "--yes"],
-        ["verify", "Bob", "--method", "statement"],  # no terminal
-        ["verify", "Carol", "--method", "statement", "--yes"],
-        ["verify", "Bob", "--method", "statement", "--key", "1111111", "--yes"],
-        ["verify", "Bob", "--method", "statement", "--key", "22222222", "--yes"],
+        ["verify", "Bob"],  # no terminal
+        ["verify", "Carol", "--yes"],
+        ["verify", "Bob", "--key", "1111111", "--yes"],
+        ["verify", "Bob", "--key", "22222222", "--yes"],
         ["accept-key", "Bob", "--yes"],
         ["revoke", "Bob"],
         ["revoke"],
@@ -218,6 +240,18 @@ def test_usage(store, bob, told, arguments):
     assert (status, out) == (2, "")
     assert err.splitlines()[-1].startswith("hint: ")
     assert trust(store, K1) is Trust.SEEN
+
+
+def test_who_is_not_a_contact_is_looked_for_in_the_list(store, bob, told):
+    for command in ("show", "verify", "accept-key", "revoke"):
+        status, out, err = told(command, "Carol")
+        assert (status, out) == (2, "")
+        assert err == "error: no contact has the name or id 'Carol'\nhint: e2ecall contacts list\n"
+
+
+def test_a_time_that_no_calendar_has_is_a_number():
+    assert date(1e20) == "100000000000000000000 s after 1970"
+    assert date(86399.9) == "1970-01-01 23:59 UTC"
 
 
 @pytest.mark.clause("identity.3-7")
@@ -239,7 +273,7 @@ def test_a_changed_or_revoked_key_is_not_verified(store, bob, told, end):
             call(book, K1, post_quantum=False)
         else:
             book.revoke(book.slot(bob), K1, now=1)
-    status, out, err = told("verify", "Bob", "--method", "qr", "--yes")
+    status, out, err = told("verify", "Bob", "--yes")
     assert (status, out) == (4, "")
     assert ("WARNING, another key: The encryption is weaker than in earlier calls" in err) is (end == "changed")
     assert ("REVOKED, refused" in err) is (end == "revoked")
@@ -332,49 +366,7 @@ def test_revoke_blocks_for_good(store, bob, told, answer):
     assert met(store, K1).blocks
 
 
-# -- the ledger, errors, help -----------------------------------------------------------------------------------------
-
-
-class Notes:
-    def __init__(self, home, database):
-        self.changes, self.settled = [], 0
-        assert database.path == home.contacts
-
-    def record(self, connection, change):
-        assert isinstance(connection, sqlite3.Connection)
-        self.changes.append((change.happening, change.name, change.key, change.before, change.trust, change.method))
-
-    def settle(self):
-        self.settled += 1
-
-
-def test_each_act_goes_to_the_recorder(store, bob, told):
-    made = []
-    module.recorders.append(lambda home, database: made.append(Notes(home, database)) or made[-1])
-    assert told("verify", "Bob", "--method", "statement", "--yes")[0] == 0
-    met(store, K2)
-    assert told("accept-key", "Bob", "--revoke-old", "--yes")[0] == 0
-    seen, verified, changed, revoked = Trust.SEEN, Trust.VERIFIED, Trust.CHANGED, Trust.REVOKED
-    assert [each.changes for each in made] == [
-        [(Happening.STATED, "Bob", K1, seen, verified, Method.STATEMENT)],
-        [
-            (Happening.ACCEPTED, "Bob", K2, changed, seen, None),
-            (Happening.REVOKED, "Bob", K1, verified, revoked, None),
-        ],
-    ]
-    assert [each.settled for each in made] == [1, 1]
-
-
-def test_what_the_ledger_cannot_take_does_not_happen(store, bob, told):
-    class Full(Notes):
-        def record(self, connection, change):
-            raise OutputFailed("no space", hint="make some")
-
-    module.recorders.append(Full)
-    status, out, err = told("revoke", "Bob", "--yes")
-    assert (status, out) == (1, "")
-    assert err.endswith("error: no space\nhint: make some\n")
-    assert trust(store, K1) is Trust.SEEN
+# -- errors, help ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.clause("identity.5-4")

@@ -1,43 +1,22 @@
 """`e2ecall contacts` and `e2ecall ledger` on one home: what a person does with contacts is in the signed ledger."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
-from e2ecall.cli import contacts as contacts_module
-from e2ecall.cli import identity as identity_module
 from e2ecall.cli.identity import own_device
-from e2ecall.cli.main import run
 from e2ecall.crypto.rng import SystemRng
+from e2ecall.errors import OutputFailed
 from e2ecall.identity.continuity import Method, Mode
 from e2ecall.store.contacts import ContactStore
 from e2ecall.store.database import Database
-from e2ecall.store.home import Home
 from e2ecall.store.ledger import LedgerStore
 from e2ecall.store.trust import LedgerRecorder
 
 BOBS, CAROLS, DAVES, OTHER = (bytes([each]) * 32 for each in (0x11, 0x22, 0x33, 0x44))
 RNG = SystemRng()
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    home = Home(tmp_path / "home")
-    monkeypatch.setenv("E2ECALL_HOME", str(home.folder))
-    monkeypatch.delenv("E2ECALL_PASSPHRASE_FILE", raising=False)
-    for module in (contacts_module, identity_module):
-        monkeypatch.setattr(module, "on_terminal", lambda: False)
-    return home
-
-
-@pytest.fixture
-def told(home, capfd):
-    def told(*arguments):
-        status = run(list(arguments))
-        output = capfd.readouterr()
-        return status, output.out, output.err
-
-    return told
 
 
 @pytest.fixture
@@ -85,10 +64,30 @@ def test_every_act_on_contacts_is_an_entry_that_holds(met, told):
 
 
 @pytest.mark.clause("identity.7-2")
+def test_the_commands_of_contacts_alone_write_the_ledger_too(met, told):
+    code = "from e2ecall.cli.contacts import contacts; contacts(['verify', 'Bob', '--yes'])"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
+    assert [each["act"] for each in entries(told)][5:] == ["verified"]
+    assert told("ledger", "check")[0] == 0
+
+
+@pytest.mark.clause("identity.7-2")
+def test_what_the_ledger_cannot_take_does_not_happen(met, told, monkeypatch):
+    def full(*_):
+        raise OutputFailed("no space", hint="make some")
+
+    monkeypatch.setattr(LedgerRecorder, "record", full)
+    status, out, err = told("contacts", "revoke", "Bob", "--yes")
+    assert (status, out) == (1, "")
+    assert err.endswith("error: no space\nhint: make some\n")
+    assert json.loads(told("contacts", "show", "Bob", "--json")[1])["keys"][0]["trust"] == "seen"
+
+
+@pytest.mark.clause("identity.7-2")
 @pytest.mark.parametrize(
     ("act", "status"),
     [
-        (("verify", "Dave", "--method", "qr", "--key", "44444444", "--yes"), 4),
+        (("verify", "Dave", "--key", "44444444", "--yes"), 4),
         (("verify", "Carol", "--method", "link", "--yes"), 2),
         (("accept-key", "Bob", "--yes"), 2),
         (("accept-key", "Dave", "--key", "99999999", "--yes"), 2),

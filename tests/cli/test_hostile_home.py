@@ -8,10 +8,7 @@ import sys
 
 import pytest
 
-from e2ecall.cli import contacts as contacts_module
-from e2ecall.cli import identity as identity_module
 from e2ecall.cli import telling
-from e2ecall.cli.main import run
 from e2ecall.crypto.rng import SystemRng
 from e2ecall.errors import OutputFailed, StoreCorrupt
 from e2ecall.identity.continuity import Trust
@@ -26,26 +23,6 @@ from e2ecall.store.trust import TrustBook
 
 NEW = ("identity", "new", "--no-passphrase")
 READS = [("contacts", "list"), ("contacts", "show", "Bob"), ("ledger", "show"), ("ledger", "check")]
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    home = Home(tmp_path / "home")
-    monkeypatch.setenv("E2ECALL_HOME", str(home.folder))
-    monkeypatch.delenv("E2ECALL_PASSPHRASE_FILE", raising=False)
-    for module in (contacts_module, identity_module):
-        monkeypatch.setattr(module, "on_terminal", lambda: False)
-    return home
-
-
-@pytest.fixture
-def told(home, capfd):
-    def told(*arguments):
-        status = run(list(arguments))
-        output = capfd.readouterr()
-        return status, output.out, output.err
-
-    return told
 
 
 @pytest.fixture
@@ -142,6 +119,17 @@ def test_a_home_that_can_be_none_is_told(told, tmp_path, command, place):
     status, out, err = told(*command, "--home", str(tmp_path / place))
     assert (status, out) == (1, "")
     assert err.startswith("error: ")
+
+
+@pytest.mark.clause("identity.5-7")
+@pytest.mark.parametrize("command", [("contacts", "list"), ("ledger", "check"), ("identity", "show"), NEW])
+def test_a_home_beside_a_folder_that_is_gone_is_told(told, tmp_path, monkeypatch, command):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    status, out, err = told(*command, "--home", "me")
+    assert (status, out) == (1, "")
+    assert err == "error: the current folder cannot be used: No such file or directory\nhint: go to another\n"
 
 
 @pytest.mark.clause("identity.2-8")

@@ -23,6 +23,7 @@ from e2ecall.store.database import Database
 from e2ecall.store.home import Home
 from e2ecall.store.keyfile import KeyStore
 from e2ecall.store.ledger import LedgerStore
+from support.keyrings import FakeKeyring
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +83,7 @@ def test_without_a_passphrase_it_is_made_and_says_so(told, home):
         f"encryption key, SHA-256: {found.record.encryption_key_hash.hex(' ', 2)}",
         f"file: {home.identity}",
     ]
-    assert out.splitlines()[2] == f"created: {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(found.created_at))} UTC"
+    assert out.splitlines()[2] == f"created: {time.strftime('%Y-%m-%d %H:%M', time.gmtime(found.created_at))} UTC"
     assert abs(found.created_at - time.time()) < 60
     assert told("show") == (0, out, "")
     assert stat.S_IMODE(home.folder.stat().st_mode) == 0o700
@@ -234,6 +235,23 @@ def test_a_second_new_is_an_error_and_replace_keeps_the_old(told, home):
     assert json.loads(out)["backup"].startswith(str(home.folder / "identity-2"))
 
 
+def test_home_is_an_option_too(told, tmp_path):
+    """Each of the commands, and nothing of it in the folder of E2ECALL_HOME."""
+    other = Home(tmp_path / "other")
+    at = "--home", str(other.folder)
+    assert told("new", "--name", "old", *at)[0] == 0
+    status, out, _ = told("new", "--name", "new", "--replace", "--json", *at)
+    assert (status, json.loads(out)["file"]) == (0, str(other.identity))
+    assert (
+        told("show", "--json", *at)[1] == json.dumps({k: v for k, v in json.loads(out).items() if k != "backup"}) + "\n"
+    )
+    record = KeyStore(other.identity).read().record
+    assert parse_record(told("export", *at)[1].encode()) == record
+    assert LedgerStore(Database(other.contacts), other.ledger_head).check(record.identity).entries == ()
+    assert told("show")[0] == 1
+    assert not (tmp_path / "home").exists()
+
+
 def test_replace_without_an_identity(told, home):
     status, _, err = told("new", "--replace")
     assert status == 1
@@ -259,25 +277,9 @@ def test_a_name_cannot_move_the_cursor(told):
 # ------------------------------------------------------------------------------------------------ the keyring
 
 
-class Fake:
-    priority = 5
-
-    def __init__(self):
-        self.kept = {}
-
-    def get_password(self, service, username):
-        return self.kept.get((service, username))
-
-    def set_password(self, service, username, password):
-        self.kept[service, username] = password
-
-    def delete_password(self, service, username):
-        del self.kept[service, username]
-
-
 @pytest.mark.clause("identity.2-10")
 def test_in_the_keyring(told, home, monkeypatch):
-    backend = Fake()
+    backend = FakeKeyring()
     monkeypatch.setattr("keyring.get_keyring", lambda: backend)
     status, out, _ = told("new", "--keyring")
     found = KeyStore(home.identity).read()
@@ -293,7 +295,7 @@ def test_in_the_keyring(told, home, monkeypatch):
 
 @pytest.mark.clause("identity.2-10")
 def test_a_file_that_cannot_be_written_leaves_nothing_in_the_keyring(told, home, monkeypatch):
-    backend = Fake()
+    backend = FakeKeyring()
     monkeypatch.setattr("keyring.get_keyring", lambda: backend)
 
     def fail(*_):
@@ -351,7 +353,7 @@ def test_a_backup_of_a_file_in_clear_is_refused_without_a_passphrase(told, home,
 @pytest.mark.clause("identity.2-11")
 @pytest.mark.parametrize("kept", ["none", "passphrase", "keyring"])
 def test_a_backup_restores_the_device(told, home, tmp_path, passphrase, monkeypatch, kept):
-    backend = Fake()
+    backend = FakeKeyring()
     monkeypatch.setattr("keyring.get_keyring", lambda: backend)
     passphrase("correct horse")
     flags = {"none": ["--no-passphrase"], "passphrase": [], "keyring": ["--keyring"]}[kept]

@@ -167,7 +167,12 @@ def test_what_cannot_be_read_is_status_1(store, home, told, tmp_path):
 
 def test_another_home(store, home, told, monkeypatch, tmp_path):
     monkeypatch.setenv("E2ECALL_HOME", str(tmp_path / "nowhere"))
-    assert told("show")[0] == 1
+    for command in (["show"], ["check"], ["set-aside", str(tmp_path / "old.jsonl")]):
+        assert told(*command) == (
+            1,
+            "",
+            f"error: there is no ledger yet in {tmp_path / 'nowhere'}\nhint: e2ecall identity new begins one\n",
+        )
     assert told("show", "--home", str(home.folder))[0] == 0
     assert told("check", "--home", str(home.folder))[0] == 0
 

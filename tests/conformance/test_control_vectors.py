@@ -7,8 +7,8 @@ from e2ecall.call.session import Session
 from e2ecall.conformance.seeded import SeededRng
 from e2ecall.crypto.sign import Signer
 from e2ecall.errors import VerificationFailed
-from e2ecall.handshake import Established, Profile, Suite
-from e2ecall.handshake.keys import Role, session_keys
+from e2ecall.handshake import Established, Profile, Role, Suite
+from e2ecall.handshake.keys import session_keys
 from e2ecall.identity import fresh_identity
 from e2ecall.secret import SecretBytes
 from support.vector_steps import VECTORS, clauses_of, load, marked, params, take

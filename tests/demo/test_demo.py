@@ -14,29 +14,7 @@ import av
 import numpy as np
 import pytest
 
-SMALL = ("--size", "160x120", "--duration", "2")
-
-
-def demo(tmp_path, *arguments, env=None, **kw):
-    """Run `e2ecall demo` to its end; (exit status, report or None, standard output, standard error)."""
-    done = subprocess.run(
-        [sys.executable, "-m", "e2ecall", "demo", "--out", str(tmp_path / "out"), *arguments],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=120,
-        env=os.environ | {"LANG": "C.UTF-8"} | (env or {}),
-        cwd=tmp_path,
-        **kw,
-    )
-    assert "Traceback" not in done.stderr + done.stdout, done.stderr
-    path = tmp_path / "out" / "report.json"
-    return done.returncode, json.loads(path.read_text()) if path.exists() else None, done.stdout, done.stderr
-
-
-def failed(report):
-    return {check["id"]: check["detail"] for check in report["checks"] if not check["ok"]}
+from support.demos import LONG, SMALL, Running, demo, failed
 
 
 def make_video(path, *, seconds=1, size=(128, 96), sound=False):
@@ -146,51 +124,6 @@ def test_mitm_is_seen_by_the_emoji_alone(tmp_path):
     for person in report["people"].values():
         assert (person["shown"], person["stopped"], person["picked"]) == ("mismatch", "mismatch", None)
     assert sum(row["opened"] for row in report["streams"]) > 100  # it was a call, until somebody compared
-
-
-def test_two_who_know_each_other_are_asked_nothing_and_another_key_gets_nothing(tmp_path):
-    people = ("--people", str(tmp_path / "people"))
-    assert demo(tmp_path, *SMALL, *people)[0] == 0
-    status, report, out, err = demo(tmp_path, *SMALL, *people)
-    assert (status, failed(report)) == (0, {}), (out, err)
-    for person in report["people"].values():
-        assert (person["met"], person["shown"], person["compared"]) == ("verified-before", "verified-before", False)
-        assert (person["contacts"], person["ledger_entries"]) == (1, 3)
-    assert "reads aloud" not in out
-    status, report, out, err = demo(tmp_path, *SMALL, *people, "--attack", "mitm")
-    assert status == 4, (out, err)
-    assert set(failed(report)) == {"emoji"}
-    assert report["people"]["alice"]["stopped"] == "changed"
-    assert all(row["opened"] == 0 for row in report["streams"])
-    assert report["people"]["bob"]["contacts"] == 2
-    assert err.startswith("error: another key answered in the place of one that is known")
-    assert "the key was not the one that is known" in (tmp_path / "out" / "report.html").read_text()
-    for who in ("alice", "bob"):
-        home = {"E2ECALL_HOME": str(tmp_path / "people" / who)}
-        checked = subprocess.run(
-            [sys.executable, "-m", "e2ecall", "ledger", "check"], env=os.environ | home, capture_output=True, text=True
-        )
-        assert checked.returncode == 0, checked.stderr
-    assert demo(tmp_path, *SMALL, *people)[0] == 0  # what the thief did is past
-
-
-def test_new_people_leave_nothing_behind(tmp_path):
-    scratch = tmp_path / "tmp"
-    scratch.mkdir()
-    status, report, *_ = demo(tmp_path, *SMALL, env={"TMPDIR": str(scratch)})
-    assert (status, failed(report)) == (0, {})
-    assert list(scratch.iterdir()) == []
-    assert not list((tmp_path / "out").rglob("identity.json"))
-
-
-def test_a_folder_of_people_that_cannot_be_used(tmp_path):
-    folder = tmp_path / "people"
-    (folder / "bob").mkdir(parents=True, mode=0o755)
-    (folder / "bob").chmod(0o755)
-    status, _, _, err = demo(tmp_path, *SMALL, "--people", str(folder))
-    assert status == 1
-    assert err.startswith("error: bob: others have access to the folder ")
-    assert "hint: chmod 700 " in err
 
 
 SPOILT = {
@@ -364,50 +297,6 @@ def test_nothing_is_imported_from_where_the_user_stands(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "executed").exists()
-
-
-class Running:
-    """A demo under way, its events read as they come."""
-
-    def __init__(self, tmp_path, *arguments, **kw):
-        self.out = tmp_path / "out"
-        command = [sys.executable, "-m", "e2ecall", "demo", "--json", "--out", str(self.out), *arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kw)
-        self.pids = {}
-
-    def until_connected(self):
-        for line in self.process.stdout:
-            event = json.loads(line)
-            if "pid" in event:
-                self.pids[event["who"]] = event["pid"]
-            if event["event"] == "stats" and event["decoded"]["audio"] > 5 and event["who"] == "bob":
-                return
-        raise AssertionError(self.process.stderr.read())
-
-    def end(self):
-        out, err = self.process.communicate(timeout=60)
-        del out
-        assert "Traceback" not in err
-        report = json.loads((self.out / "report.json").read_text())
-        return self.process.returncode, report, err
-
-    def nobody_left(self):
-        deadline = time.monotonic() + 10
-        while any(alive(pid) for pid in self.pids.values()):
-            assert time.monotonic() < deadline, self.pids
-            time.sleep(0.1)
-
-
-def alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().split(")")[1].split()[0] != "Z"
-
-
-LONG = ("--size", "160x120", "--duration", "30")
 
 
 def test_the_relay_cannot_keep_what_it_decodes(tmp_path):

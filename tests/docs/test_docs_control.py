@@ -10,6 +10,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 from e2ecall.call import events, messages
+from e2ecall.call.alarms import ALARM_INTERVALS
 from e2ecall.call.attempt import Limits
 from e2ecall.call.events import (
     EndReason,
@@ -21,9 +22,9 @@ from e2ecall.call.events import (
     RekeyOverdue,
 )
 from e2ecall.call.messages import Mute
-from e2ecall.call.one_to_one import CallEstablished, SessionPolicy
+from e2ecall.call.one_to_one import CallEstablished
+from e2ecall.call.policy import GIVE_UP_SECONDS, SessionPolicy
 from e2ecall.call.rekey import diagram
-from e2ecall.call.session import ALARM_INTERVALS, GIVE_UP_SECONDS
 from e2ecall.wire.control import ControlType
 from support.pages import EXAMPLES, ROOT, fences, section, tables
 

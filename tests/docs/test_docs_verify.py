@@ -14,10 +14,11 @@ from e2ecall.crypto.rng import SystemRng
 from e2ecall.errors import ApiMisuse, VerificationFailed
 from e2ecall.identity.continuity import Method
 from e2ecall.sas import describe, emoji
-from e2ecall.store.contacts import ContactStore
-from e2ecall.store.database import Database
+from e2ecall.store.home import Home as StoreHome
+from e2ecall.store.trust import TrustBook
 from sim import Person, World
 from support.pages import EXAMPLES, ROOT, section, tables
+from support.parties import signer
 
 PAGE = (ROOT / "docs/how-to/verify-each-other.md").read_text("utf-8")
 PLAIN = " ".join(PAGE.split())
@@ -29,17 +30,24 @@ class Home:
 
     def __init__(self, folder, name, other):
         self.name, self.other = name, other
-        self.store = ContactStore(Database(folder / f"{name}.db"))
-        with self.store.transaction() as contacts:
+        home = StoreHome(folder / name)
+        home.prepare()
+        self.book = TrustBook(home, signer(name))
+        with self.book.contacts.transaction() as contacts:
             self.slot = contacts.slot(contacts.add(other, now=1.0, rng=SystemRng()).id)
 
     def answer(self, person):
         (established,) = person.all(CallEstablished)
-        return Ceremony(person.call, established, self.store, self.slot)
+        return Ceremony(person.call, established, self.book, self.slot)
+
+    @property
+    def acts(self):
+        """What the ledger has, checked."""
+        return [entry.fact.act.value for entry in self.book.ledger.check(signer(self.name).public).entries]
 
     @property
     def contact(self):
-        return self.store.read().find(self.other)
+        return self.book.contacts.read().find(self.other)
 
 
 @pytest.fixture
@@ -80,12 +88,12 @@ def test_two_people_compare_once_and_are_not_asked_again(homes):
     for each in (at_alice, at_bob):
         assert each.verification.shown is Shown.UNVERIFIED
         assert not each.verification.media_allowed
-        each.let_in()
+        each.meeting.let_in()
         assert each.verification.media_allowed
     voice = Voice()
     read = []
     # The caller reads first and then listens: the callee's whole ceremony is in between, and its pick comes first.
-    rows = describe(emoji(at_bob.result.sas))
+    rows = describe(emoji(bob.all(CallEstablished)[0].result.sas))
     at_bob.compare(read.append, lambda offered: offered.index(rows))
     assert read == [rows]
     voice.heard = read[0]
@@ -96,7 +104,8 @@ def test_two_people_compare_once_and_are_not_asked_again(homes):
         assert each.verification.shown is Shown.VERIFIED_NOW
         assert [key.trust.value for key in home.contact.keys] == ["verified"]
         said = [event.message for event in person.all(PeerSaid)]
-        assert said == [Receipt(ReceiptMethod.EMOJI, True, each.result.th2)]
+        assert said == [Receipt(ReceiptMethod.EMOJI, True, each.verification.outcome().th2)]
+        assert home.acts == ["seen", "verified"]
         with pytest.raises(ApiMisuse):
             each.compare(read.append, voice.pick)
     _, _, again = call(homes, callers_seed="another call")
@@ -108,7 +117,7 @@ def test_two_people_compare_once_and_are_not_asked_again(homes):
 def test_a_mismatch_ends_the_call_counts_and_holds_the_next_one(homes):
     world, (alice, bob), (at_alice, at_bob) = call(homes)
     for each in (at_alice, at_bob):
-        each.let_in()
+        each.meeting.let_in()
     (established,) = bob.all(CallEstablished)
     keys = established.frame_keys("Alice")
     stream = keys.open_stream("audio", "opus")
@@ -123,6 +132,7 @@ def test_a_mismatch_ends_the_call_counts_and_holds_the_next_one(homes):
     assert [(each.reason, each.authenticated) for each in alice.all(CallEnded)] == [(EndReason.HUNG_UP, True)]
     assert at_bob.verification.shown is Shown.MISMATCH
     assert len(homes[1].contact.mismatches) == 1
+    assert homes[1].acts == ["seen", "mismatch"]
     assert [key.trust.value for key in homes[0].contact.keys] == ["seen"]  # what Bob says changes nothing at Alice's
     _, _, (at_alice, at_bob) = call(homes, callers_seed="another call")
     assert at_alice.verification.shown is Shown.SEEN

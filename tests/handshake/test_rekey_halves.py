@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from e2ecall.errors import ApiMisuse, E2ECallError, MalformedMessage, PeerMisbehaved, VerificationFailed
-from e2ecall.handshake import Suite
-from e2ecall.handshake.keys import Role
+from e2ecall.handshake import Role, Suite
 from e2ecall.handshake.rekey import RekeyContext, Signed, answer_rekey, read_rk1, start_rekey
 from e2ecall.secret import SecretBytes
 from support.parties import SeededRng, signer

@@ -4,7 +4,7 @@ import pytest
 
 from e2ecall.errors import ApiMisuse, VerificationFailed
 from e2ecall.identity.contacts import CHANGED_KEYS_KEPT, Contacts, Slot, judge_outgoing
-from e2ecall.identity.continuity import Happening, Method, Mode, Trust, Why
+from e2ecall.identity.continuity import COMPARISONS, Happening, Method, Mode, Trust, Why
 from support.contact_books import (
     CALL,
     CHANGED,
@@ -180,3 +180,14 @@ def test_a_name_that_is_the_beginning_of_anothers_id_names_neither(book, bob, ca
     book.rename(bob.contact, carol.contact)
     with pytest.raises(ApiMisuse, match="several contacts"):
         book.find(carol.contact)
+
+
+@pytest.mark.clause("identity.3-7")
+@pytest.mark.parametrize("method", sorted(COMPARISONS))
+def test_what_only_a_call_has_is_not_stated_outside_of_one(book, bob, method):
+    seen(book, bob, K1)
+    before = dict(book.all)
+    with pytest.raises(ApiMisuse, match="is compared in a call"):
+        book.stated(bob, K1, method=method, now=3)
+    assert dict(book.all) == before
+    assert book.stated(bob, K1, method=Method.STATEMENT, now=4) is Trust.VERIFIED

@@ -155,7 +155,9 @@ def test_a_change_on_purpose_fails_as_a_wrong_passphrase_does(change):
 
 @pytest.mark.clause("identity.2-6")
 def test_without_a_change_the_same_file_opens():
-    parse_key_file(rechecked(lambda m: None)).open(SECRET).wipe()
+    with parse_key_file(rechecked(lambda m: None)).open(SECRET) as opened:
+        assert opened == seeds()
+        assert opened.device().record("Ada") == seeds().device().record("Ada")
 
 
 @pytest.mark.clause("identity.2-6")

@@ -17,7 +17,8 @@ from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import RtcpPacket, RtcpPsfbPacket, RtpPacket, is_rtcp
 
-from e2ecall.call.epochs import FrameKeys, Role
+from e2ecall.call.epochs import FrameKeys
+from e2ecall.handshake import Role
 from e2ecall.media import aiortc_names, rtc
 from e2ecall.secret import SecretBytes
 

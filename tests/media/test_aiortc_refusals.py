@@ -10,8 +10,9 @@ from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpSend
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
 from e2ecall.call import epochs
-from e2ecall.call.epochs import FrameKeys, Role
+from e2ecall.call.epochs import FrameKeys
 from e2ecall.errors import ApiMisuse, FrameReason, FrameRejected
+from e2ecall.handshake import Role
 from e2ecall.media import aiortc_names, rtc
 from e2ecall.media.aiortc_plugin import protect
 from e2ecall.media.aiortc_send import SendHook

@@ -4,10 +4,11 @@ from itertools import count, pairwise
 
 import pytest
 
-from e2ecall.call.epochs import FrameKeys, Role
+from e2ecall.call.epochs import FrameKeys
 from e2ecall.call.track import Track
 from e2ecall.codecs.vp8 import KEY_PREFIX
 from e2ecall.errors import FrameRejected
+from e2ecall.handshake import Role
 from e2ecall.media.events import FirstFrame
 from e2ecall.media.health import StreamHealth
 from e2ecall.media.transform import OpenStream

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2ecall.call.epochs import FrameKeys, Role
+from e2ecall.call.epochs import FrameKeys
 from e2ecall.call.streams import RemoteStream, Source
 from e2ecall.call.track import Track
 from e2ecall.errors import FrameReason, FrameRejected, StreamMismatch
+from e2ecall.handshake import Role
 from e2ecall.media.events import (
     Cause,
     Direction,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from e2ecall.call.epochs import FrameKeys, LocalStream, Role
+from e2ecall.call.epochs import FrameKeys, LocalStream
 from e2ecall.call.track import Track
 from e2ecall.codecs import layout_for
 from e2ecall.errors import (
@@ -16,6 +16,7 @@ from e2ecall.errors import (
     MediaUnavailable,
     StreamMismatch,
 )
+from e2ecall.handshake import Role
 from e2ecall.media import transform
 from e2ecall.media.transform import OpenStream, SealStream, StreamStats
 from e2ecall.secret import SecretBytes

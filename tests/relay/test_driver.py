@@ -6,7 +6,8 @@ import pytest
 
 from e2ecall.call.events import CallEnded, EndReason, EpochChanged, IncomingCall, PeerSaid
 from e2ecall.call.messages import Chat
-from e2ecall.call.one_to_one import CallEstablished, OneToOne, SessionPolicy
+from e2ecall.call.one_to_one import CallEstablished, OneToOne
+from e2ecall.call.policy import SessionPolicy
 from e2ecall.handshake import Profile
 from e2ecall.relay.driver import CallDriver
 from support.parties import SeededRng, signer

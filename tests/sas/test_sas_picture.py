@@ -149,7 +149,13 @@ def corners(path):
 @settings(deadline=None, max_examples=50)
 @given(any_sas)
 def test_the_paths_are_mirrored_around_the_middle(sas):
-    for path in re.findall(r' d="([^"]*)"', svg(sas)):
+    drawn = picture(sas)
+    framed = drawn.scheme == 3  # the double frame is a path of two parts
+    shaded = sum(drawn.at(row, column).tone > 0 for row in range(ROWS) for column in range(COLUMNS))
+    paths = re.findall(r' d="([^"]*)"', svg(sas))
+    assert len(paths) == framed + 3 + 2 * 4  # the ground of three tones, and on each tone the filled and the outlined
+    assert sum(path.count("z") for path in paths) == 2 * framed + shaded + ROWS * COLUMNS
+    for path in paths:
         circles = set(re.findall(r"M(\d+) (\d+)a(\d+)", path))
         middles = {(int(x) + int(r), int(y), r) for x, y, r in circles}
         assert middles == {(304 - x, y, r) for x, y, r in middles}

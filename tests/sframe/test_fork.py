@@ -9,8 +9,9 @@ import warnings
 
 import pytest
 
-from e2ecall.call.epochs import FrameKeys, Role
+from e2ecall.call.epochs import FrameKeys
 from e2ecall.errors import ApiMisuse, FrameRejected
+from e2ecall.handshake import Role
 from e2ecall.secret import SecretBytes
 from e2ecall.sframe import Owned, RatchetReceiver, RatchetSender, Receiver, Sender, decode_header, owned
 from e2ecall.sframe import send_keys as send_keys_module

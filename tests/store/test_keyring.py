@@ -10,30 +10,15 @@ from e2ecall.crypto.rng import SystemRng
 from e2ecall.errors import OutputFailed, StoreCorrupt
 from e2ecall.secret import SecretBytes
 from e2ecall.store.keyring import SERVICE, Keyring, fresh_passphrase
+from support.keyrings import FakeKeyring
 
 ADA, BOB = bytes(32), b"\1" * 32
 
 pytestmark = pytest.mark.clause("identity.2-10")
 
 
-class Fake:
-    priority = 5
-
-    def __init__(self):
-        self.kept = {}
-
-    def get_password(self, service, username):
-        return self.kept.get((service, username))
-
-    def set_password(self, service, username, password):
-        self.kept[service, username] = password
-
-    def delete_password(self, service, username):
-        del self.kept[service, username]
-
-
 def test_kept_by_identity_read_and_forgotten():
-    backend = Fake()
+    backend = FakeKeyring()
     ring, ada, bob = Keyring(backend), fresh_passphrase(SystemRng()), fresh_passphrase(SystemRng())
     ring.put(ADA, ada)
     ring.put(BOB, bob)
@@ -62,7 +47,7 @@ def test_a_passphrase_has_32_random_bytes():
 
 @pytest.mark.parametrize("text", ["", "é"])
 def test_what_is_no_passphrase_of_ours(text):
-    backend = Fake()
+    backend = FakeKeyring()
     backend.kept[SERVICE, ADA.hex()] = text
     with pytest.raises(StoreCorrupt):
         Keyring(backend).get(ADA)
@@ -75,7 +60,7 @@ def test_backends_that_protect_nothing(backend):
 
 
 def test_a_backend_that_is_not_recommended():
-    backend = Fake()
+    backend = FakeKeyring()
     backend.priority = 0.5
     with pytest.raises(OutputFailed) as caught:
         Keyring(backend)
@@ -83,7 +68,7 @@ def test_a_backend_that_is_not_recommended():
 
 
 def test_a_backend_that_drops_what_it_is_given():
-    backend = Fake()
+    backend = FakeKeyring()
     backend.set_password = lambda *_: None
     with pytest.raises(OutputFailed, match="does not keep"):
         Keyring(backend).put(ADA, fresh_passphrase(SystemRng()))
@@ -97,7 +82,7 @@ def raising(error):
 
 
 def test_a_locked_or_failing_backend_is_output_failed_and_says_no_passphrase():
-    backend = Fake()
+    backend = FakeKeyring()
     ring, passphrase = Keyring(backend), fresh_passphrase(SystemRng())
     ring.put(ADA, passphrase)
     text = bytes(passphrase.expose()).decode()
@@ -122,7 +107,7 @@ def test_a_backend_named_in_the_settings_that_cannot_be_used(monkeypatch, error)
 
 
 def test_the_platforms_keyring_is_taken(monkeypatch):
-    backend = Fake()
+    backend = FakeKeyring()
     monkeypatch.setattr("keyring.get_keyring", lambda: backend)
     passphrase = fresh_passphrase(SystemRng())
     Keyring().put(ADA, passphrase)
@@ -132,6 +117,6 @@ def test_the_platforms_keyring_is_taken(monkeypatch):
 def test_without_the_extra_it_says_which(monkeypatch):
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(OutputFailed) as caught:
-        Keyring(Fake())
+        Keyring(FakeKeyring())
     assert caught.value.message == "the keyring needs the package keyring"
     assert "e2ecall[keyring]" in caught.value.hint

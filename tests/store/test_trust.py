@@ -1,11 +1,14 @@
 """Two people, two folders: judged, compared once, not asked again; and whoever swaps a key is caught, and noted."""
 
+import threading
+
 import pytest
 
 from e2ecall.call.events import PeerSaid
 from e2ecall.call.messages import Receipt, ReceiptMethod
 from e2ecall.call.one_to_one import CallEstablished
 from e2ecall.call.shown import Shown, Stop
+from e2ecall.crypto.rng import SystemRng
 from e2ecall.errors import ApiMisuse, VerificationFailed
 from e2ecall.handshake import Suite
 from e2ecall.identity.continuity import Method, Mode, Trust, Why
@@ -40,7 +43,7 @@ def devices(tmp_path):
     return Device("alice", tmp_path), Device("bob", tmp_path)
 
 
-def call(alice, bob, *, slot=None, seed="1", **kw):
+def call(alice, bob, *, slot=None, seed="1", room=None, **kw):
     """One call; the meeting of each side."""
     people = [Person(each.name, seed=f"{each.name} {seed}", **kw) for each in (alice, bob)]
     people[0].dial()
@@ -50,7 +53,8 @@ def call(alice, bob, *, slot=None, seed="1", **kw):
     for device, person, to in ((alice, people[0], slot), (bob, people[1], None)):
         established = person.all(CallEstablished)[0]
         tries = person.call.openings, person.call.answers
-        meetings.append(device.book.meet(established, slot=to, tries=tries))
+        link = room if device is alice else None
+        meetings.append(device.book.meet(established, slot=to, room=link, tries=tries))
     return meetings, people, world
 
 
@@ -155,7 +159,7 @@ def test_a_receipt_is_logged_and_changes_nothing(devices):
     bobs_view = Device.entries(bob)
     world.pass_time(1)
     one.call.rekey(one.now)
-    world.pass_time(3)  # a receipt belongs to the epoch in which it is sent
+    world.pass_time(3)  # what was compared is of the first epoch, also when it is said in the second
     one.call.send(at_alice.receipt_to_send())
     world.run()
     (said,) = [event.message for event in other.all(PeerSaid) if isinstance(event.message, Receipt)]
@@ -165,6 +169,12 @@ def test_a_receipt_is_logged_and_changes_nothing(devices):
     at_bob.receipt(said)
     assert at_bob.verification.shown is before
     assert [fact.act for fact in bob.entries()] == [*(fact.act for fact in bobs_view), "receipt-match"]
+    for _ in range(20):  # whoever repeats it fills no disk
+        at_bob.receipt(said)
+    assert len(bob.entries()) == len(bobs_view) + 1
+    for _ in range(20):
+        at_bob.receipt(Receipt(ReceiptMethod.EMOJI, matched=False, th2=said.th2))
+    assert [fact.act for fact in bob.entries()][-2:] == ["receipt-match", "receipt-mismatch"]
     stranger = Device("carol", bob.home.folder.parent)
     (_, at_carol), _, _ = call(alice, stranger, seed="3")
     at_carol.receipt(Receipt(ReceiptMethod.QR, matched=True, th2=bytes(32)))
@@ -178,5 +188,75 @@ def test_accept_new_and_strict(tmp_path):
     assert at_alice.verification.media_allowed
     assert alice.entries()[0].act == "seen"
     assert at_bob.verification.stopped is Stop.NOT_VERIFIED
+    with pytest.raises(ApiMisuse):
+        at_bob.let_in()
+
+
+@pytest.mark.clause("identity.7-2")
+def test_what_is_done_outside_a_call_is_no_part_of_the_last_one(devices):
+    alice, bob = devices
+    (at_alice, at_bob), _, _ = call(alice, bob)
+    compare(at_alice, at_bob, "x")
+    with alice.book.contacts.transaction() as contacts:
+        contacts.revoke(Slot(alice.only().id), signer("bob").public, now=1.0)
+    verified, revoked = alice.entries()[-2:]
+    assert (verified.act, verified.th2) == ("verified", at_alice._result.th2)
+    assert (revoked.act, revoked.th2, revoked.suite, revoked.shown) == ("revoked", None, None, "")
+
+
+@pytest.mark.clause("identity.7-2")
+def test_two_calls_at_once_do_not_take_each_others_place(devices):
+    alice, bob = devices
+    alice.book.rng = SystemRng()  # two new contacts
+    carol = Device("carol", alice.home.folder.parent)
+    with_bob, _, _ = call(alice, bob)
+    with_carol, _, _ = call(alice, carol)
+    threads = [
+        threading.Thread(target=each[0].let_in, args=(name,)) for each, name in ((with_bob, "b"), (with_carol, "c"))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {fact.peer: fact.th2 for fact in alice.entries()} == {
+        signer("bob").public: with_bob[0]._result.th2,
+        signer("carol").public: with_carol[0]._result.th2,
+    }
+
+
+@pytest.mark.clause("identity.3-8")
+def test_a_link_serves_one_call_and_a_standing_one_its_contact(devices):
+    alice, bob = devices
+    room = bytes(16)
+    (at_alice, _), _, _ = call(alice, bob, room=room)
+    assert at_alice.verification.shown in (Shown.UNVERIFIED, Shown.SEEN_BY_LINK)
+    assert at_alice.judgement.by_link
+    with pytest.raises(VerificationFailed, match="one call"):
+        call(alice, bob, room=room, seed="2")
+    standing = b"s" * 16
+    with alice.book.contacts.transaction() as contacts:
+        contacts.keep_link(standing, alice.only().id)
+        other = contacts.add("somebody else", now=1.0, rng=SeededRng("x"))
+    for seed in "34":
+        (at_alice, _), _, _ = call(alice, bob, room=standing, seed=seed)
+        assert at_alice.judgement.contact != other.id
+    with pytest.raises(ApiMisuse, match="another contact's"):
+        call(alice, bob, room=standing, seed="5", slot=Slot(other.id))
+    (at_alice, _), _, _ = call(alice, Device("mallory", alice.home.folder.parent), room=standing, seed="6")
+    assert at_alice.verification.shown is Shown.CHANGED
+
+
+@pytest.mark.clause("identity.7-1", "verification.2-5")
+def test_what_could_not_be_kept_is_not_let_in(devices):
+    alice, bob = devices
+    with bob.book.contacts.transaction() as contacts:
+        contacts.add("Alice", now=1.0, rng=SeededRng("x"))
+    (_, at_bob), _, _ = call(alice, bob)
+    with pytest.raises(ApiMisuse, match="has the name"):
+        at_bob.let_in("Alice")
+    assert not at_bob.verification.media_allowed
+    assert bob.entries() == []
+    at_bob.let_in("the other Alice")
+    assert at_bob.verification.media_allowed
     with pytest.raises(ApiMisuse):
         at_bob.let_in()

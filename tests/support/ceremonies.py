@@ -5,13 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from e2ecall.call.comparison import COMPARED, Step
-from e2ecall.call.epochs import Role
+from e2ecall.call.comparison import Step
 from e2ecall.call.shown import Shown, Stop
 from e2ecall.call.verification import Verification
 from e2ecall.crypto.rng import SystemRng
 from e2ecall.errors import ApiMisuse
-from e2ecall.identity.continuity import Judgement, Method, Trust, Why
+from e2ecall.handshake import Role
+from e2ecall.identity.continuity import COMPARISONS, Judgement, Method, Trust, Why
 from e2ecall.sas import digits, emoji, qr_text, words
 
 SAS = bytes(range(100, 132))
@@ -44,7 +44,7 @@ JUDGEMENTS = {
 }
 each_judgement = pytest.mark.parametrize("name", JUDGEMENTS)
 each_role = pytest.mark.parametrize("role", ROLES)
-each_method = pytest.mark.parametrize("method", sorted(COMPARED))
+each_method = pytest.mark.parametrize("method", sorted(COMPARISONS))
 OUT_OF_ORDER = "verification.3-2"
 
 

@@ -13,8 +13,7 @@ from types import SimpleNamespace
 from e2ecall.call import rekey as rekey_module
 from e2ecall.call.messages import Rk1
 from e2ecall.call.rekey import Position, Rekey
-from e2ecall.handshake import Suite
-from e2ecall.handshake.keys import Role
+from e2ecall.handshake import Role, Suite
 from e2ecall.handshake.rekey import Signed
 
 __all__ = ["explore"]
