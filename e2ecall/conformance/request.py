@@ -59,6 +59,11 @@ class Request:
         """A list of such numbers."""
         return tuple(_number(item, name, bits) for item in _list(self._member(name), name))
 
+    def flag(self, name: str) -> bool:
+        """True or false, or 1 or 0."""
+        value = self._member(name)
+        return value if isinstance(value, bool) else bool(_number(value, name, 1))
+
     def text(self, name: str) -> str:
         """A JSON string."""
         value = self._member(name)

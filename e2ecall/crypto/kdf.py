@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from e2ecall.secret import SecretBytes
 
-__all__ = ["HASHES", "constant_time_equal", "hkdf_expand", "hkdf_extract", "sha256"]
+__all__ = ["HASHES", "constant_time_equal", "hkdf_expand", "hkdf_extract", "sha1", "sha256"]
 
 HASHES: dict[str, hashes.HashAlgorithm] = {"sha256": hashes.SHA256(), "sha512": hashes.SHA512()}
 
@@ -18,6 +18,11 @@ HASHES: dict[str, hashes.HashAlgorithm] = {"sha256": hashes.SHA256(), "sha512": 
 def sha256(data: bytes) -> bytes:
     """FIPS 180-4: SHA-256, 32 bytes."""
     return hashlib.sha256(data).digest()
+
+
+def sha1(data: bytes) -> bytes:
+    """FIPS 180-4: SHA-1, 20 bytes. Broken: only for the fingerprints of protocols that have it."""
+    return hashlib.sha1(data, usedforsecurity=False).digest()
 
 
 def hkdf_extract(salt: bytes | memoryview, ikm: bytes | memoryview, hash_name: str = "sha256") -> SecretBytes:
