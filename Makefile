@@ -8,6 +8,7 @@ HASH   := $(shell cat pyproject.toml constraints.txt 2>/dev/null | sha256sum | c
 RUN    := $(VENV)/.run-$(HASH)
 DEV    := $(VENV)/.dev-$(HASH)
 FUZZER := $(VENV)/.fuzz-$(HASH)
+OTHERS := $(VENV)/.interop-$(HASH)
 SECONDS ?= 60
 FUZZ   ?= all
 
@@ -16,7 +17,7 @@ export PIP_NO_INPUT := 1
 export PIP_NO_CACHE_DIR := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format lint types imports spec wheel-smoke bench bench-exchange bench-frames fuzz clean
+.PHONY: help setup demo test test-all interop check format lint types imports spec wheel-smoke bench bench-exchange bench-frames fuzz clean
 
 help:          ## this list
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,7 +28,7 @@ $(RUN):
 	@test -x $(BIN)/python && $(BIN)/python -c 'import pip' 2>/dev/null || { rm -rf $(VENV); echo "setting up $(VENV) …"; $(PYTHON) -m venv $(VENV); }
 	@$(BIN)/python -m pip install --quiet -c constraints.txt 'pip>=25.1'
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all]'
-	@rm -f $(VENV)/.run-* $(VENV)/.dev-* $(VENV)/.fuzz-*; touch $@
+	@rm -f $(VENV)/.run-* $(VENV)/.dev-* $(VENV)/.fuzz-* $(VENV)/.interop-*; touch $@
 
 $(DEV): $(RUN)
 	@echo "installing the development tools …"
@@ -39,6 +40,11 @@ $(FUZZER): $(DEV)
 	@$(BIN)/python -m pip install --quiet -c constraints.txt --group fuzz
 	@touch $@
 
+$(OTHERS): $(DEV)
+	@echo "installing the other implementations …"
+	@$(BIN)/python -m pip install --quiet -c constraints.txt --group interop
+	@touch $@
+
 setup: $(RUN)  ## the environment alone
 
 demo: $(RUN)   ## a real encrypted call on this machine (make demo ARGS="--attack mitm")
@@ -47,8 +53,11 @@ demo: $(RUN)   ## a real encrypted call on this machine (make demo ARGS="--attac
 test: $(DEV)   ## the tests
 	@$(BIN)/python -m pytest $(ARGS)
 
-test-all: $(DEV) ## the tests and the slow suites
+test-all: interop ## the tests, the slow suites, and those against other implementations
 	@E2ECALL_SLOW=1 $(BIN)/python -m pytest $(ARGS)
+
+interop: $(OTHERS) ## Telegram's exchange and packets, live against ntgcalls
+	@E2ECALL_INTEROP=1 $(BIN)/python -m pytest tests/interop $(ARGS)
 
 format: $(DEV) ## rewrite the code in the project's format
 	@$(BIN)/ruff format .
