@@ -30,6 +30,16 @@ def published():
     return json.loads((SHARED / "one_to_one.json").read_text(encoding="utf-8"))
 
 
+@cache
+def secret(*, g=3, short=False, step=1, start=0):
+    """An exponent whose public value has at most 255 bytes, or else exactly 256 without being at the edge."""
+    exponent = (1 << 2040) + start
+    value, factor = pow(g, exponent, GROUP.p), pow(g, step, GROUP.p)
+    while (value < 1 << 2040) is not short or (value >> 2040 in (0, 0xC7) and not short):
+        value, exponent = value * factor % GROUP.p, exponent + step
+    return exponent.to_bytes(256, "big")
+
+
 def agreed(group=GROUP, rng=None):
     """(the caller's result, the callee's)."""
     rng = rng or SystemRng()
