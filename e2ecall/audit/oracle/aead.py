@@ -10,13 +10,13 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from e2ecall.audit.oracle.hashes import hmac
 from e2ecall.audit.oracle.refused import Refused
 
-__all__ = ["ctr_hmac_decrypt", "ctr_hmac_encrypt", "gcm_decrypt", "gcm_encrypt", "split_ctr_hmac_key"]
+__all__ = ["aes_block", "ctr_hmac_decrypt", "ctr_hmac_encrypt", "gcm_decrypt", "gcm_encrypt", "split_ctr_hmac_key"]
 
 _BLOCK = 16
 
 
-def _aes_block(key: bytes, block: bytes) -> bytes:
-    # One block at a time is the bare cipher, and the modes are written out below.
+def aes_block(key: bytes, block: bytes) -> bytes:
+    """FIPS 197: one block. That is the bare cipher; the modes are written out where they are used."""
     encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305
     return encryptor.update(block) + encryptor.finalize()
 
@@ -34,7 +34,7 @@ def _ctr(key: bytes, nonce: bytes, first: int, data: bytes) -> bytes:
     """SP 800-38A §6.5 with counter blocks of a nonce (12 bytes) and a number (4 bytes) from `first` on."""
     output = b""
     for number, block in enumerate(_blocks(data), first):
-        output += _xor(block, _aes_block(key, nonce + number.to_bytes(4, "big")))
+        output += _xor(block, aes_block(key, nonce + number.to_bytes(4, "big")))
     return output
 
 
@@ -61,7 +61,7 @@ def _padded(data: bytes) -> bytes:
 
 
 def _gcm_tag(key: bytes, nonce: bytes, aad: bytes, ciphertext: bytes) -> bytes:
-    subkey = int.from_bytes(_aes_block(key, bytes(_BLOCK)), "big")
+    subkey = int.from_bytes(aes_block(key, bytes(_BLOCK)), "big")
     lengths = (8 * len(aad)).to_bytes(8, "big") + (8 * len(ciphertext)).to_bytes(8, "big")
     value = _ghash(subkey, _padded(aad) + _padded(ciphertext) + lengths)
     return _ctr(key, nonce, 1, value.to_bytes(_BLOCK, "big"))
