@@ -37,6 +37,7 @@ def files() -> tuple[VectorFile, ...]:
         rekey,
         sender_keys,
         streams,
+        telegram,
         views,
     )
 
@@ -58,6 +59,7 @@ def files() -> tuple[VectorFile, ...]:
         views,
         ledger,
         links,
+        telegram,
     )
     return tuple(file for part in parts for file in part.FILES)
 

@@ -12,6 +12,7 @@ from e2ecall.audit.oracle.refused import Refused
 __all__ = [
     "check_group",
     "check_public",
+    "commitment",
     "emoji_hash",
     "fingerprint",
     "messages",
@@ -73,6 +74,11 @@ def fingerprint(key: bytes) -> int:
     for place, byte in enumerate(hashlib.sha1(key, usedforsecurity=False).digest()[12:20]):
         unsigned += byte << (8 * place)
     return unsigned - 2**64 if unsigned >= 2**63 else unsigned
+
+
+def commitment(g_a: bytes) -> bytes:
+    """telegram.2-1."""
+    return hashlib.sha256(g_a).digest()
 
 
 def emoji_hash(key: bytes, g_a: bytes) -> bytes:

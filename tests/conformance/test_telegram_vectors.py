@@ -1,0 +1,23 @@
+"""vectors/telegram: every step of every case, with what it returns or the layer and clause of its refusal."""
+
+import pytest
+
+from support.vector_steps import params, take
+
+
+@pytest.mark.parametrize("case", params("telegram", "exchange", "values-refused"))
+@pytest.mark.clause("telegram.1-4", "telegram.2-1", "telegram.2-6", "telegram.2-7", "telegram.3-1")
+def test_exchanges_and_refused_values(case):
+    take(case)
+
+
+@pytest.mark.parametrize("case", params("telegram", "groups-refused"))
+@pytest.mark.clause("telegram.1-1", "telegram.1-2")
+def test_refused_groups(case):
+    take(case)
+
+
+@pytest.mark.parametrize("case", params("telegram", "packets", "packets-refused"))
+@pytest.mark.clause("telegram.4-1", "telegram.4-2", "telegram.4-3")
+def test_packets(case):
+    take(case)
