@@ -5,7 +5,6 @@ In a process of their own: ntgcalls and PyAV, both with native media code, do no
 
 import asyncio
 import functools
-import json
 import os
 
 import pytest
@@ -15,6 +14,13 @@ from e2ecall.errors import VerificationFailed
 from e2ecall.handshake import Role
 from e2ecall.handshake.telegram import Kind, PacketKeys, accept_call, request_call
 from e2ecall.handshake.telegram.channel import PacketChannel
+from e2ecall.handshake.telegram.signalling import (
+    DtlsFingerprint,
+    InitialSetup,
+    UnknownSignal,
+    build_signal,
+    parse_signal,
+)
 from e2ecall.sas import emoji
 from e2ecall.secret import SecretBytes
 from tests.support.telegram import GROUP
@@ -126,15 +132,15 @@ async def test_signalling_packets_both_ways(role, version):
     try:
         said = []
         if role is Role.CALLER:  # whoever called says its setup first
-            setup = {"@type": "InitialSetup", "ufrag": "abcd", "pwd": "a" * 24, "renomination": False}
-            setup["fingerprints"] = [{"hash": "sha-256", "setup": "actpass", "fingerprint": ":".join(["AB"] * 32)}]
-            channel.send(json.dumps(setup).encode(), loop.time())
-        while channel.unacknowledged or "InitialSetup" not in {each["@type"] for each in said}:
+            fingerprint = DtlsFingerprint("sha-256", "actpass", ":".join(["AB"] * 32))
+            channel.send(build_signal(InitialSetup("abcd", "a" * 24, (fingerprint,))), loop.time())
+        while channel.unacknowledged or not any(isinstance(each, InitialSetup) for each in said):
             for packet in channel.packets_to_send(loop.time()):
                 await nt.send_signaling_data(PEER, packet)
-            said += [json.loads(each) for each in channel.receive(await packets.get(), loop.time())]
-        (first,) = [each for each in said if each["@type"] == "InitialSetup"]
-        assert first["fingerprints"][0]["hash"] == "sha-256"
+            said += [parse_signal(each) for each in channel.receive(await packets.get(), loop.time())]
+        (setup,) = [each for each in said if isinstance(each, InitialSetup)]
+        assert [len(each.digest()) for each in setup.fingerprints] == [32]
+        assert not any(isinstance(each, UnknownSignal) for each in said)
     finally:
         connecting.cancel()
         await asyncio.gather(connecting, return_exceptions=True)
