@@ -56,7 +56,7 @@ test: $(DEV)   ## the tests
 test-all: interop ## the tests, the slow suites, and those against other implementations
 	@E2ECALL_SLOW=1 $(BIN)/python -m pytest $(ARGS)
 
-interop: $(OTHERS) ## Telegram's exchange and packets, live against ntgcalls
+interop: $(OTHERS) ## Telegram's exchange, packets and whole calls, live against ntgcalls
 	@E2ECALL_INTEROP=1 $(BIN)/python -m pytest tests/interop $(ARGS)
 
 format: $(DEV) ## rewrite the code in the project's format

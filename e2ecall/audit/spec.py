@@ -16,6 +16,7 @@ from e2ecall.relay.messages import DECLARATIONS as RELAY_MESSAGES
 from e2ecall.wire.control import BODY, ENVELOPE, RECORD, RK1, RK2
 from e2ecall.wire.declared import Declaration, describe
 from e2ecall.wire.handshake import MESSAGES
+from e2ecall.wire.telegram import MESSAGES as TELEGRAM_MESSAGES
 from e2ecall.wire.tlv import FIELD
 
 __all__ = ["check_clauses", "check_tables", "rewrite_tables"]
@@ -27,9 +28,10 @@ _MUST = re.compile(r"\b(MUST|SHALL|REQUIRED)\b")
 
 def _declarations() -> dict[str, Declaration]:
     handshake = {f"handshake.{kind.name.lower()}": declaration for kind, declaration in MESSAGES.items()}
+    telegram = {f"telegram.{kind.name.lower()}": declaration for kind, declaration in TELEGRAM_MESSAGES.items()}
     relay = {f"relay.{kind.__name__}": declaration for kind, declaration in RELAY_MESSAGES.items()}
     control = {"control.envelope": ENVELOPE, "control.record": RECORD, "control.body": BODY}
-    return {**handshake, **relay, **control, "epoch.rk1": RK1, "epoch.rk2": RK2, "tlv": FIELD}
+    return {**handshake, **telegram, **relay, **control, "epoch.rk1": RK1, "epoch.rk2": RK2, "tlv": FIELD}
 
 
 def _table(declaration: Declaration) -> str:

@@ -36,8 +36,7 @@ from e2ecall.errors import ApiMisuse, E2ECallError, PeerMisbehaved
 from e2ecall.handshake import AbortReason, Established, LinkSecret, Profile, Role, Suite
 from e2ecall.handshake.messages import DEFAULT_SUITES
 from e2ecall.sframe.owned import Owned
-from e2ecall.wire.control import ENVELOPE, Channel
-from e2ecall.wire.declared import build_bytes, parse_exact
+from e2ecall.wire.control import Channel, in_envelope, open_envelope
 
 __all__ = [
     "OFFERS_PER_RING",
@@ -199,11 +198,11 @@ class OneToOne(Owned):
             self._late += 1
             return []
         try:
-            envelope = parse_exact(ENVELOPE, message, "envelope")
-            if envelope.channel == Channel.EXCHANGE:
-                return self._exchange(self._attempt.receive(envelope.message, now), now)
-            if envelope.channel == Channel.CONTROL and self._session is not None:
-                events = self._session.receive(envelope.message, now)
+            channel, content = open_envelope(message)
+            if channel == Channel.EXCHANGE:
+                return self._exchange(self._attempt.receive(content, now), now)
+            if channel == Channel.CONTROL and self._session is not None:
+                events = self._session.receive(content, now)
                 self._attempt.settled()
                 return self._told(events)
             raise PeerMisbehaved("a message on a channel that is not open", clause="control.1-1")
@@ -215,11 +214,11 @@ class OneToOne(Owned):
         """What is to be given to the transport; each message is given out once."""
         self._clock.tell(now)
         outgoing, self._attempt.outgoing = self._attempt.outgoing, []
-        messages = [_envelope(Channel.EXCHANGE, message) for message in outgoing]
+        messages = [in_envelope(Channel.EXCHANGE, message) for message in outgoing]
         records, self._last_words = self._last_words, []
         if self._session is not None and not self._ended:
             records += self._session.records_to_send(now)
-        return messages + [_envelope(Channel.CONTROL, record) for record in records]
+        return messages + [in_envelope(Channel.CONTROL, record) for record in records]
 
     # -- what time brings -----------------------------------------------------------------------------------------
 
@@ -284,7 +283,3 @@ class OneToOne(Owned):
             self._session.wipe()
             reason = None
         self._attempt.abandon(reason)
-
-
-def _envelope(channel: Channel, message: bytes) -> bytes:
-    return build_bytes(ENVELOPE, {"channel": channel, "message": message}, "envelope")

@@ -7,9 +7,9 @@ from enum import IntEnum
 import construct
 from construct import Bytes, GreedyBytes, Int8ub, Int16ub, Int32ub, Int64ub
 
-from e2ecall.wire.declared import length_prefixed
+from e2ecall.wire.declared import build_bytes, length_prefixed, parse_exact
 
-__all__ = ["BODY", "ENVELOPE", "RECORD", "RK1", "RK2", "Channel", "ControlType"]
+__all__ = ["BODY", "ENVELOPE", "RECORD", "RK1", "RK2", "Channel", "ControlType", "in_envelope", "open_envelope"]
 
 
 class Channel(IntEnum):
@@ -68,3 +68,14 @@ RK2 = construct.Struct(
     *_HALF,
     "ct" / length_prefixed(Int16ub) * "ML-KEM-768 ciphertext, 1088 bytes; empty in suite 2",
 )
+
+
+def in_envelope(channel: Channel, message: bytes) -> bytes:
+    """control.1: `message` as the relay carries it."""
+    return build_bytes(ENVELOPE, {"channel": channel, "message": message}, "envelope")
+
+
+def open_envelope(data: bytes) -> tuple[int, bytes]:
+    """control.1: (channel, message); MalformedMessage for no bytes. The channel may be one that nobody knows."""
+    envelope = parse_exact(ENVELOPE, data, "envelope")
+    return envelope.channel, envelope.message

@@ -92,5 +92,6 @@ def _size_of(subcon: Declaration) -> str:
         return f"0 or {_size_of(subcon.thensubcon)}"
     if isinstance(subcon, construct.FocusedSeq):  # what PrefixedArray makes
         count, items = subcon.subcons
-        return f"{count.sizeof()} + {items.subcon.subcon.sizeof()} n"
+        item = _size_of(items.subcon.subcon)
+        return f"{count.sizeof()} + {item} n" if item.isdigit() else f"{count.sizeof()} + ({item}) each"
     return str(subcon.sizeof())
