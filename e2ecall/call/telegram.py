@@ -9,7 +9,7 @@ them contacts, continuity, and a ledger; rekeys; frame keys; an authenticated en
 it, and `comparison` is all there is: the same one, compared anew in every call.
 
 `call`, `accept` and the messages of the exchange take 20 to 45 ms of a processor each. A program with an event loop
-gives them to one thread: `relay.driver.CallDriver` does, with `worker`.
+gives them to one thread, as `relay.driver.TelegramDriver` does.
 """
 
 from __future__ import annotations
