@@ -3,6 +3,7 @@
 `make fuzz` runs the same targets under atheris.
 """
 
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from types import SimpleNamespace
@@ -12,11 +13,25 @@ import pytest
 from e2ecall.codecs import av1, h264, opaque, vp8, vp8_clear_header
 from e2ecall.crypto import ctr_hmac
 from e2ecall.errors import FrameReason, FrameRejected
+from e2ecall.handshake.telegram import channel, packets, signalling_json
+from e2ecall.handshake.telegram.channel import LIMITS
 from e2ecall.secret import SecretBytes
 from e2ecall.sframe import header, ratchet, receive_key, receiver, replay
-from fuzz import harness
+from fuzz import harness, target_telegram_signals
 
-NAMES = ["av1", "h264", "header", "opus", "ratchet", "unprotect", "vp8", "vp8_clear_header", "vp9"]
+NAMES = [
+    "av1",
+    "h264",
+    "header",
+    "opus",
+    "ratchet",
+    "telegram_packets",
+    "telegram_signals",
+    "unprotect",
+    "vp8",
+    "vp8_clear_header",
+    "vp9",
+]
 MUTATIONS = 300
 REASONS = {
     "opened",
@@ -288,6 +303,35 @@ def do_not_authenticate_the_number(patch):
     patch.setattr(vp8_clear_header.Vp8ClearHeaderLayout, "open", opening)
 
 
+def take_a_packet_twice(patch):
+    patch.setattr(channel.PacketChannel, "_register", lambda self, counter: self._note(counter))
+
+
+def take_a_message_twice(patch):
+    patch.setattr(channel.PacketChannel, "_take", lambda self, counter, *, first: True)
+
+
+def never_say_anything_again(patch):
+    patch.setattr(channel, "LIMITS", {kind: replace(LIMITS[kind], resend_max=1e9) for kind in LIMITS})
+
+
+def believe_any_packet(patch):
+    patch.setattr(packets, "constant_time_equal", lambda *_: True)
+
+
+def read_any_body(patch):
+    patch.setattr(channel, "_parse", lambda body: [channel._Message(int.from_bytes(body[:4], "big"), 0x7F, body[9:])])
+
+
+def forget_members(patch):
+    written = target_telegram_signals.build_signal
+    patch.setattr(target_telegram_signals, "build_signal", lambda signal: written(replace(signal, extra={})))
+
+
+def leave_a_bad_number_to_python(patch):
+    patch.setattr(signalling_json, "_whole", lambda digits: [][int(digits) >> 64] if int(digits) >> 64 else int(digits))
+
+
 FAULTS = {
     "header": [accept_any_header, write_long_headers],
     "unprotect": [
@@ -310,6 +354,14 @@ FAULTS = {
     "h264": [escape_nothing, take_any_escape, count_bytes_of_the_sps],
     "av1": [believe_no_size, refuse_a_longer_size],
     "vp8_clear_header": [take_clear_bytes_as_they_come, do_not_authenticate_the_number],
+    "telegram_packets": [
+        take_a_packet_twice,
+        take_a_message_twice,
+        never_say_anything_again,
+        believe_any_packet,
+        read_any_body,
+    ],
+    "telegram_signals": [forget_members, leave_a_bad_number_to_python],
 }
 
 

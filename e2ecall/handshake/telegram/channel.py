@@ -13,8 +13,9 @@ Rules, in the order in which they bind:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import inf
 from typing import Final
 
@@ -83,7 +84,7 @@ class PacketChannel(Owned):
         self._limits = LIMITS[kind]
         self._counter = 0
         self._unacknowledged: list[_Unacknowledged] = []
-        self._acknowledge: list[int] = []  # sequence numbers, not yet in a packet of ours
+        self._acknowledge: dict[int, None] = {}  # sequence numbers, not yet in a packet of ours
         self._seen: set[int] = set()
         self._largest = 0
         self._taken: set[int] = set()  # counters of confirmed messages, from _taken_below on
@@ -111,7 +112,8 @@ class PacketChannel(Owned):
         if confirmed and len(self._unacknowledged) >= MAX_UNACKNOWLEDGED:
             raise TransportFailed("the other side has acknowledged nothing for 65 536 messages", clause="telegram.4-9")
         body = bytes([_CUSTOM]) + len(payload).to_bytes(_LENGTH, "big") + payload
-        if not self._fits(b"", _LENGTH + len(body)):
+        behind_empty = _HEAD if confirmed else 0  # where it stands when it is sent again
+        if not self._fits(b"", behind_empty + _LENGTH + len(body)):
             raise ApiMisuse(f"a message of {len(payload)} bytes fits no packet", clause="telegram.4-9")
         single = not confirmed and not self._unacknowledged and not self._acknowledge
         seq = self._next_seq() | (_WANTS_ACK if confirmed else 0) | (_SINGLE if single else 0)
@@ -137,17 +139,16 @@ class PacketChannel(Owned):
         body = self._live().open(packet)
         self._register(int.from_bytes(body[:4], "big") & MAX_COUNTER)
         messages = _parse(body)
+        self._bound(messages)
+        self._acknowledged({each.seq for each in messages if each.kind == _ACK})
         new: list[bytes] = []
         first, fresh = True, False
         for place, message in enumerate(messages):
-            if message.kind == _ACK:
-                self._acknowledged(message.seq)
-            elif message.kind == _CUSTOM:
+            if message.kind == _CUSTOM:
                 if message.wants_ack:
                     is_new = self._take(message.counter, first=first)
                     fresh, first = fresh or is_new, False
-                    if message.seq not in self._acknowledge:
-                        self._acknowledge.append(message.seq)
+                    self._acknowledge[message.seq] = None
                 else:
                     is_new = not place or self._is_new(message.counter)
                     self._note(message.counter)
@@ -171,7 +172,7 @@ class PacketChannel(Owned):
     def close(self) -> None:
         """Send and take nothing any more: each act is ApiMisuse. The key stays its owner's to wipe."""
         self._keys = None
-        self._outgoing, self._unacknowledged, self._acknowledge = [], [], []
+        self._outgoing, self._unacknowledged, self._acknowledge = [], [], {}
         self._resend_at = self._acknowledge_at = inf
 
     def disable_after_fork(self) -> None:
@@ -205,17 +206,25 @@ class PacketChannel(Owned):
 
     def _filled(self, body: bytes, now: float) -> bytes:
         """`body` with acknowledgements and repetitions behind it, as many as fit."""
-        while self._acknowledge and self._fits(body, _HEAD):
-            body += self._acknowledge.pop(0).to_bytes(4, "big") + bytes([_ACK])
+        oldest = self._unacknowledged[0] if self._unacknowledged else None
+        # Acknowledgements leave room for the oldest message that is due, or a long one would never leave.
+        due = len(oldest.data) if oldest and self._due(oldest, now) and self._fits(body, len(oldest.data)) else 0
+        room = (self._limits.packet - MSG_KEY_LENGTH - len(body) - due) // _HEAD
+        for seq in list(islice(self._acknowledge, max(room, 0))):
+            body += seq.to_bytes(4, "big") + bytes([_ACK])
+            del self._acknowledge[seq]
         self._acknowledge_at = now + self._limits.acknowledge_max if self._acknowledge else inf
         for waiting in self._unacknowledged:
-            if waiting.sent_at + self._limits.resend_min > now or not self._fits(body, len(waiting.data)):
+            if not self._due(waiting, now) or not self._fits(body, len(waiting.data)):
                 break
             body += waiting.data
             waiting.sent_at = now
         if self._unacknowledged:
             self._resend_at = min(self._resend_at, now + self._limits.resend_max)
         return body
+
+    def _due(self, waiting: _Unacknowledged, now: float) -> bool:
+        return waiting.sent_at + self._limits.resend_min <= now
 
     # -- receiving ------------------------------------------------------------------------------------------------
 
@@ -245,12 +254,18 @@ class PacketChannel(Owned):
         if first and counter > self._taken_below:
             self._taken_below = counter
             self._taken = {each for each in self._taken if each >= counter}
-        if len(self._taken) > MAX_UNACKNOWLEDGED:
-            raise PeerMisbehaved("more than 65 536 messages without an order", clause="telegram.4-9")
         return is_new
 
-    def _acknowledged(self, seq: int) -> None:
-        self._unacknowledged = [each for each in self._unacknowledged if each.seq != seq]
+    def _bound(self, messages: Sequence[_Message]) -> None:
+        """What `_take` would keep, before it keeps anything."""
+        confirmed = [each.counter for each in messages if each.kind == _CUSTOM and each.wants_ack]
+        if len(self._taken) + len(confirmed) > MAX_UNACKNOWLEDGED:
+            below = max(self._taken_below, confirmed[0])
+            if len({each for each in (*self._taken, *confirmed) if each >= below}) > MAX_UNACKNOWLEDGED:
+                raise PeerMisbehaved("more than 65 536 messages without an order", clause="telegram.4-9")
+
+    def _acknowledged(self, seqs: Collection[int]) -> None:
+        self._unacknowledged = [each for each in self._unacknowledged if each.seq not in seqs]
         if not self._unacknowledged:
             self._resend_at = inf
 
