@@ -37,6 +37,7 @@ def files() -> tuple[VectorFile, ...]:
         rekey,
         sender_keys,
         streams,
+        tde2e,
         telegram,
         views,
     )
@@ -60,6 +61,7 @@ def files() -> tuple[VectorFile, ...]:
         ledger,
         links,
         telegram,
+        tde2e,
     )
     return tuple(file for part in parts for file in part.FILES)
 

@@ -9,7 +9,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from e2ecall.conformance import ledger_operations, link_operations, telegram_operations, view_operations
+from e2ecall.conformance import (
+    ledger_operations,
+    link_operations,
+    tde2e_operations,
+    telegram_operations,
+    view_operations,
+)
 from e2ecall.conformance.control_operations import ControlOperations
 from e2ecall.conformance.handshake_operations import HandshakeOperations
 from e2ecall.conformance.operations import FrameOperations, sas_operations
@@ -40,6 +46,7 @@ class Peer:
             **RekeyOperations().table(),
             **ledger_operations.table(),
             **telegram_operations.table(),
+            **tde2e_operations.table(),
         }
 
     def answer(self, line: str | bytes) -> dict[str, Any]:

@@ -21,3 +21,9 @@ def test_refused_groups(case):
 @pytest.mark.clause("telegram.4-1", "telegram.4-2", "telegram.4-3")
 def test_packets(case):
     take(case)
+
+
+@pytest.mark.parametrize("case", params("telegram", "group", "group-refused"))
+@pytest.mark.clause("telegram.8-1", "telegram.8-2", "telegram.8-3", "telegram.8-4")
+def test_what_a_group_needs(case):
+    take(case)

@@ -112,8 +112,7 @@ class PacketChannel(Owned):
         if confirmed and len(self._unacknowledged) >= MAX_UNACKNOWLEDGED:
             raise TransportFailed("the other side has acknowledged nothing for 65 536 messages", clause="telegram.4-9")
         body = bytes([_CUSTOM]) + len(payload).to_bytes(_LENGTH, "big") + payload
-        behind_empty = _HEAD if confirmed else 0  # where it stands when it is sent again
-        if not self._fits(b"", behind_empty + _LENGTH + len(body)):
+        if not self._fits(b"", _LENGTH + len(body)):
             raise ApiMisuse(f"a message of {len(payload)} bytes fits no packet", clause="telegram.4-9")
         single = not confirmed and not self._unacknowledged and not self._acknowledge
         seq = self._next_seq() | (_WANTS_ACK if confirmed else 0) | (_SINGLE if single else 0)
