@@ -11,6 +11,7 @@ from e2ecall.crypto.modp import ModpKey
 from e2ecall.crypto.rng import SystemRng
 from e2ecall.handshake import Role
 from e2ecall.handshake.telegram import Group, Kind, PacketKeys
+from e2ecall.handshake.telegram.channel import read_messages
 from e2ecall.handshake.telegram.params import PUBLIC_LENGTH
 from e2ecall.handshake.telegram.result import commitment, fingerprint, shared_key, visual_hash
 from e2ecall.sas import emoji
@@ -28,6 +29,7 @@ def table() -> dict[str, Callable[[Request], dict[str, Any]]]:
         "telegram.emoji": _emoji,
         "telegram.encrypt": _encrypt,
         "telegram.decrypt": _decrypt,
+        "telegram.messages": _messages,
     }
 
 
@@ -56,6 +58,11 @@ def _encrypt(request: Request) -> dict[str, Any]:
 
 def _decrypt(request: Request) -> dict[str, Any]:
     return {"body": _packet_keys(request, Role.CALLEE).open(request.hex("packet")).hex()}
+
+
+def _messages(request: Request) -> dict[str, Any]:
+    found = read_messages(request.hex("body"))
+    return {"messages": [{"seq": each.seq, "type": each.kind, "payload": each.payload.hex()} for each in found]}
 
 
 def _own(request: Request) -> tuple[ModpKey, bytes]:

@@ -10,7 +10,7 @@ from e2ecall.crypto.rng import SystemRng
 from e2ecall.errors import E2ECallError, MalformedMessage
 from e2ecall.handshake import Role
 from e2ecall.handshake.telegram import Group, Kind, PacketKeys, accept_call, request_call
-from e2ecall.handshake.telegram.channel import _parse
+from e2ecall.handshake.telegram.channel import read_messages
 from e2ecall.handshake.telegram.params import KNOWN_PRIME
 from e2ecall.secret import SecretBytes
 from tests.support.telegram import GROUP, SHARED, Secrets, published, secret
@@ -106,7 +106,7 @@ PIECES = st.one_of(
 @settings(max_examples=800, deadline=None)
 def test_bodies_of_both_agree(body):
     try:
-        mine = [(each.seq, each.kind, each.payload) for each in _parse(body)]
+        mine = [(each.seq, each.kind, each.payload) for each in read_messages(body)]
     except MalformedMessage:
         assert refused(oracle.messages, body) == "telegram.4-7"
     else:

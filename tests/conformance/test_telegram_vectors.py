@@ -27,3 +27,9 @@ def test_packets(case):
 @pytest.mark.clause("telegram.8-1", "telegram.8-2", "telegram.8-3", "telegram.8-4")
 def test_what_a_group_needs(case):
     take(case)
+
+
+@pytest.mark.parametrize("case", params("telegram", "bodies", "bodies-refused"))
+@pytest.mark.clause("telegram.4-7")
+def test_bodies(case):
+    take(case)

@@ -320,7 +320,9 @@ def believe_any_packet(patch):
 
 
 def read_any_body(patch):
-    patch.setattr(channel, "_parse", lambda body: [channel._Message(int.from_bytes(body[:4], "big"), 0x7F, body[9:])])
+    patch.setattr(
+        channel, "read_messages", lambda body: [channel.Message(int.from_bytes(body[:4], "big"), 0x7F, body[9:])]
+    )
 
 
 def forget_members(patch):

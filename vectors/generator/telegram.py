@@ -193,6 +193,51 @@ def _refused_packets() -> Iterator[Case]:
         yield script.case()
 
 
+_BODIES = {
+    "an empty message alone": "00000001 fe",
+    "an empty message and two acknowledgements": "00000002 fe 00000007 ff 40000008 ff",
+    "a message": "00000003 7f 00000002 6869",
+    "a message of nothing": "00000003 7f 00000000",
+    "a single message": "80000004 7f 00000001 78",
+    "a single message that wants an acknowledgement": "c0000005 7f 00000001 78",
+    "one after the other": "40000006 7f 00000001 61 40000007 7f 00000002 6262 00000005 ff",
+    "the largest counter": "7fffffff fe",
+}
+_REFUSED_BODIES = {
+    "four bytes": "00000001",
+    "an unknown type": "00000001 00",
+    "an unknown type behind a message": "00000001 fe 00000002 7e",
+    "an acknowledgement first": "00000001 ff",
+    "an empty message behind another": "00000001 fe 00000002 fe",
+    "a length that is cut short": "00000001 7f 000000",
+    "a message longer than its packet": "00000001 7f 00000002 61",
+    "a length of 2^32 - 1": "00000001 7f ffffffff 61",
+    "a rest of four bytes": "00000001 fe 00000002",
+    "a single message with another behind it": "80000001 fe 00000002 ff",
+    "a single message behind another": "00000001 fe 80000002 7f 00000000",
+}
+
+
+def _bodies() -> Iterator[Case]:
+    for name, text in _BODIES.items():
+        yield _read(name, bytes.fromhex(text), None)
+
+
+def _refused_bodies() -> Iterator[Case]:
+    for name, text in _REFUSED_BODIES.items():
+        yield _read(name, bytes.fromhex(text), ("malformed", "telegram.4-7"))
+
+
+def _read(name: str, body: bytes, expect: tuple[str, str] | None) -> Case:
+    script = Script(name, "telegram.4-7")
+    script.step("telegram.messages", {"body": body.hex()}, partial(telegram.messages, body), _listed, expect)
+    return script.case()
+
+
+def _listed(found: list[tuple[int, int, bytes]]) -> Case:
+    return {"messages": [{"seq": seq, "type": kind, "payload": payload.hex()} for seq, kind, payload in found]}
+
+
 def _flipped(data: bytes, bit: int) -> bytes:
     return (int.from_bytes(data, "big") ^ 1 << bit).to_bytes(len(data), "big")
 
@@ -207,4 +252,6 @@ FILES = (
     _file("groups-refused", "groups that a server must not get away with", _refused_groups()),
     _file("packets", "packets of both sides and kinds", _packets()),
     _file("packets-refused", "packets that do not open", _refused_packets()),
+    _file("bodies", "messages in the body of a packet", _bodies()),
+    _file("bodies-refused", "bodies that are refused whole", _refused_bodies()),
 )

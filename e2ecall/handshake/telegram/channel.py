@@ -23,7 +23,7 @@ from e2ecall.errors import ApiMisuse, CounterExhausted, MalformedMessage, PeerMi
 from e2ecall.handshake.telegram.packets import MSG_KEY_LENGTH, Kind, PacketKeys
 from e2ecall.sframe.owned import Owned
 
-__all__ = ["LIMITS", "WINDOW", "ChannelLimits", "PacketChannel"]
+__all__ = ["LIMITS", "WINDOW", "ChannelLimits", "Message", "PacketChannel", "read_messages"]
 
 WINDOW: Final = 64
 """How far behind the largest counter seen a packet may come."""
@@ -62,17 +62,21 @@ class _Unacknowledged:
 
 
 @dataclass(frozen=True, slots=True)
-class _Message:
+class Message:
+    """telegram.4-4: one message of a packet; `seq` with both its upper bits, `kind` its type."""
+
     seq: int
     kind: int
     payload: bytes
 
     @property
     def counter(self) -> int:
+        """The low 30 bits."""
         return self.seq & MAX_COUNTER
 
     @property
     def wants_ack(self) -> bool:
+        """Bit 30."""
         return bool(self.seq & _WANTS_ACK)
 
 
@@ -137,7 +141,7 @@ class PacketChannel(Owned):
         """
         body = self._live().open(packet)
         self._register(int.from_bytes(body[:4], "big") & MAX_COUNTER)
-        messages = _parse(body)
+        messages = read_messages(body)
         self._bound(messages)
         self._acknowledged({each.seq for each in messages if each.kind == _ACK})
         new: list[bytes] = []
@@ -255,7 +259,7 @@ class PacketChannel(Owned):
             self._taken = {each for each in self._taken if each >= counter}
         return is_new
 
-    def _bound(self, messages: Sequence[_Message]) -> None:
+    def _bound(self, messages: Sequence[Message]) -> None:
         """What `_take` would keep, before it keeps anything."""
         confirmed = [each.counter for each in messages if each.kind == _CUSTOM and each.wants_ack]
         if len(self._taken) + len(confirmed) > MAX_UNACKNOWLEDGED:
@@ -269,9 +273,9 @@ class PacketChannel(Owned):
             self._resend_at = inf
 
 
-def _parse(body: bytes) -> list[_Message]:
+def read_messages(body: bytes) -> list[Message]:
     """telegram.4-7: the messages of a packet, or MalformedMessage with the offset of the first that is not allowed."""
-    messages: list[_Message] = []
+    messages: list[Message] = []
     at = 0
     while at < len(body):
         if len(body) - at < _HEAD:
@@ -293,7 +297,7 @@ def _parse(body: bytes) -> list[_Message]:
             raise _malformed("an acknowledgement can not be the first", start)
         if seq & _SINGLE and (start or at != len(body)):
             raise _malformed("a single message is not alone", start)
-        messages.append(_Message(seq, kind, payload))
+        messages.append(Message(seq, kind, payload))
     return messages
 
 
