@@ -9,6 +9,7 @@ from e2ecall.conformance.request import Request
 from e2ecall.crypto.sign import SEED_LENGTH
 from e2ecall.crypto.tde2e import (
     HEADER_LENGTH,
+    SECRET_LENGTH,
     decrypt_data,
     decrypt_header,
     encrypt_data,
@@ -19,8 +20,6 @@ from e2ecall.errors import ApiMisuse
 from e2ecall.secret import SecretBytes
 
 __all__ = ["table"]
-
-_SECRET_LENGTH = 32
 
 
 class _Given:
@@ -73,4 +72,4 @@ def _shared_secret(request: Request) -> dict[str, Any]:
 
 
 def _secret(request: Request) -> SecretBytes:
-    return SecretBytes(request.hex("secret", length=_SECRET_LENGTH))
+    return SecretBytes(request.hex("secret", length=SECRET_LENGTH))

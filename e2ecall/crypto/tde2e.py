@@ -24,6 +24,7 @@ from e2ecall.secret import SecretBytes
 __all__ = [
     "HEADER_LENGTH",
     "ID_LENGTH",
+    "SECRET_LENGTH",
     "Encrypted",
     "decrypt_data",
     "decrypt_header",
@@ -35,6 +36,7 @@ __all__ = [
 BLOCK: Final = 16
 ID_LENGTH: Final = 16
 HEADER_LENGTH: Final = 32
+SECRET_LENGTH: Final = 32
 MIN_PADDING: Final = 16
 MAX_PADDING: Final = MIN_PADDING + BLOCK - 1
 _SHORTEST: Final = ID_LENGTH + MIN_PADDING
@@ -127,6 +129,8 @@ def _header_cipher(message: bytes, secret: SecretBytes) -> Cipher[modes.CBC]:
 
 
 def _kdf(secret: SecretBytes, label: bytes) -> bytes:
+    if len(secret.expose()) != SECRET_LENGTH:
+        raise ApiMisuse(f"a secret has {SECRET_LENGTH} bytes", clause="telegram.8-1")
     return hmac.digest(bytes(secret.expose()), label, "sha512")
 
 

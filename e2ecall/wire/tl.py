@@ -77,7 +77,9 @@ class TlReader:
                 self._at = start
                 self._refuse("a short string is written as a long one", path, "telegram.8-6")
         text = self.raw(length, path)
-        if any(self.raw(-(self._at - start) % _ALIGNMENT, path)):
+        padded = self._at
+        if any(self.raw(-(padded - start) % _ALIGNMENT, path)):
+            self._at = padded
             self._refuse("the padding is not zero", path, "telegram.8-6")
         return text
 

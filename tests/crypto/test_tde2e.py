@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
 
+from e2ecall.audit.oracle import ed25519
 from e2ecall.crypto.rng import SystemRng
 from e2ecall.crypto.sign import Signer
 from e2ecall.crypto.tde2e import decrypt_data, decrypt_header, encrypt_data, encrypt_header, shared_secret
@@ -65,6 +66,25 @@ def test_published_values_both_ways(name):
     assert encrypt_header(header, values["encrypted"], secret) == values["encrypted_header"]
     opened = decrypt_header(values["encrypted_header"], values["encrypted"], secret)
     assert bytes(opened.expose()) == values["header"]
+
+
+@published
+@pytest.mark.clause("telegram.8-2")
+@pytest.mark.parametrize("name", NAMES)
+def test_published_values_are_refused_when_spoilt(name):
+    values = vector(name)
+    secret, message, extra = SecretBytes(values["secret"]), values["encrypted"], values["extra"]
+    for at in range(len(message)):
+        with pytest.raises(VerificationFailed):
+            decrypt_data(message[:at] + bytes([message[at] ^ 1]) + message[at + 1 :], secret, extra=extra)
+    for length in range(len(message)):
+        with pytest.raises((MalformedMessage, VerificationFailed)):
+            decrypt_data(message[:length], secret, extra=extra)
+    for other in (extra + b"\0", b"z" + extra):
+        with pytest.raises(VerificationFailed):
+            decrypt_data(message, secret, extra=other)
+    with pytest.raises(VerificationFailed):
+        decrypt_data(message, SecretBytes(bytes(32)), extra=extra)
 
 
 @published
@@ -174,6 +194,30 @@ LOW_ORDER = {
 def test_keys_that_are_no_keys_are_refused(key):
     with pytest.raises(PeerMisbehaved):
         shared_secret(SECRET, key)
+
+
+@pytest.mark.clause("telegram.8-4")
+def test_a_good_key_with_a_point_of_small_order_added_is_refused():
+    small = ed25519.decode_point(LOW_ORDER["order 8"])
+    good = ed25519.decode_point(Signer(SECRET).public)
+    for times in range(1, 8):
+        key = ed25519.encode_point(ed25519.add(good, ed25519.multiply(times, small)))
+        with pytest.raises(PeerMisbehaved):
+            shared_secret(SECRET, key)
+
+
+@pytest.mark.clause("telegram.8-1", "telegram.8-3")
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_a_secret_of_another_length_is_this_programs_mistake(length):
+    wrong, header = SecretBytes(bytes(length)), SecretBytes(bytes(32))
+    for act in (
+        lambda: encrypt_data(b"x", wrong, SystemRng()),
+        lambda: decrypt_data(bytes(32), wrong),
+        lambda: encrypt_header(header, bytes(16), wrong),
+        lambda: decrypt_header(bytes(32), bytes(16), wrong),
+    ):
+        with pytest.raises(ApiMisuse):
+            act()
 
 
 @pytest.mark.clause("telegram.8-4")

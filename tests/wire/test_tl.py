@@ -40,18 +40,19 @@ def test_strings_are_written_and_read_strictly(value, expected):
 
 @pytest.mark.clause("telegram.8-6")
 @pytest.mark.parametrize(
-    ("data", "why"),
+    ("data", "why", "offset"),
     [
-        ("01610001", "padding"),
-        ("fe010000" + "61000000", "written as a long one"),
-        ("fefd0000" + "61" * 253 + "000000", "written as a long one"),
-        ("ff000000" + "61000000", "begins with ff"),
+        ("01610001", "padding", 2),
+        ("01610100", "padding", 2),
+        ("fe010000" + "61000000", "written as a long one", 0),
+        ("fefd0000" + "61" * 253 + "000000", "written as a long one", 0),
+        ("ff000000" + "61000000", "begins with ff", 0),
     ],
 )
-def test_other_encodings_of_a_string_are_refused(data, why):
+def test_other_encodings_of_a_string_are_refused(data, why, offset):
     with pytest.raises(MalformedMessage, match=why) as refused:
         TlReader(bytes.fromhex(data)).string("text")
-    assert refused.value.clause == "telegram.8-6"
+    assert (refused.value.clause, refused.value.offset) == ("telegram.8-6", offset)
 
 
 @pytest.mark.clause("telegram.8-6")
@@ -71,14 +72,16 @@ def test_numbers_are_little_endian():
         writer.uint32(0x639A3DB6)
         writer.int32(-2)
         writer.int64(1 << 40)
+        writer.int64(-3)
         writer.raw(b"\x07" * 32, 32)
 
     data = written(write)
-    assert data.hex() == "b63d9a63" + "feffffff" + "0000000000010000" + "07" * 32
+    assert data.hex() == "b63d9a63" + "feffffff" + "0000000000010000" + "fdffffffffffffff" + "07" * 32
     reader = TlReader(data)
     reader.constructor(0x639A3DB6, "block")
     assert reader.int32("n") == -2
     assert reader.int64("n") == 1 << 40
+    assert reader.int64("n") == -3
     assert reader.raw(32, "hash") == b"\x07" * 32
     reader.end("block")
 
@@ -92,8 +95,11 @@ def test_what_is_not_there_or_too_much_is_refused_where_it_is():
     assert (refused.value.offset, refused.value.path) == (4, "second")
     with pytest.raises(MalformedMessage, match="left over"):
         reader.end("all")
-    with pytest.raises(MalformedMessage, match="639a3db6"):
-        TlReader(bytes(4)).constructor(0x639A3DB6, "block")
+    reader = TlReader(bytes(8))
+    reader.int32("n")
+    with pytest.raises(MalformedMessage, match="639a3db6") as refused:
+        reader.constructor(0x639A3DB6, "block")
+    assert (refused.value.offset, reader.offset) == (4, 4)
 
 
 @pytest.mark.clause("telegram.8-7")

@@ -22,6 +22,10 @@ _PUBLISHED = {
     "message_with_special_chars": bytes(range(0x21, 0x40)),
     "message_with_unicode": "Hello, \u4e16\u754c!".encode(),
 }
+_RANDOM = bytes.fromhex(
+    "fed306c137017ab008c22d1f74bc104e5138d3c19b42fb303c768b083912a110"
+    "2d06ac1e0f4440e3b32b9144a50e6fc0f190273bd4dec7ef847bf7d46680bb67"
+)
 _SEEDS = {
     "alice": bytes.fromhex("f0d64658a7d10897e292cef8446f7fc47998c9d6ab2e246ca2af1570918f8258"),
     "bob": bytes.fromhex("60c1a8a30b6767df6ba14336cb9251c2242bc0668d27e6511396e8cbe9786878"),
@@ -67,6 +71,7 @@ def _pair(two: tuple[bytes, bytes], name: str) -> Case:
 def _encrypted() -> Iterator[Case]:
     for name, data in _PUBLISHED.items():
         yield _both_ways(name, _SECRET, _HEADER, data, b"", bytes(tde2e.padding_length(len(data)) - 1))
+    yield _both_ways("random_message", _SECRET, _HEADER, _RANDOM, b"small extra", bytes(tde2e.padding_length(64) - 1))
     for length in (1, 15, 16, 17, 100):
         draw = Draw(f"tde2e {length}")
         data, padding = draw.bytes(length), draw.bytes(tde2e.padding_length(length) - 1)
