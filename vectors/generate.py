@@ -39,6 +39,7 @@ def files() -> tuple[VectorFile, ...]:
         streams,
         tde2e,
         telegram,
+        telegram_signals,
         views,
     )
 
@@ -61,6 +62,7 @@ def files() -> tuple[VectorFile, ...]:
         ledger,
         links,
         telegram,
+        telegram_signals,
         tde2e,
     )
     return tuple(file for part in parts for file in part.FILES)

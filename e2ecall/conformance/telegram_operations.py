@@ -1,7 +1,8 @@
-"""peer.10: Telegram's exchange and packets. Groups and values are checked as in a call; the blinding is random."""
+"""peer.10: Telegram's exchange, packets and signalling. Groups and values are checked as in a call."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -14,6 +15,7 @@ from e2ecall.handshake.telegram import Group, Kind, PacketKeys
 from e2ecall.handshake.telegram.channel import read_messages
 from e2ecall.handshake.telegram.params import PUBLIC_LENGTH
 from e2ecall.handshake.telegram.result import commitment, fingerprint, shared_key, visual_hash
+from e2ecall.handshake.telegram.signalling import DtlsFingerprint, build_signal, parse_signal
 from e2ecall.sas import emoji
 from e2ecall.secret import SecretBytes
 
@@ -30,6 +32,8 @@ def table() -> dict[str, Callable[[Request], dict[str, Any]]]:
         "telegram.encrypt": _encrypt,
         "telegram.decrypt": _decrypt,
         "telegram.messages": _messages,
+        "telegram.signal": _signal,
+        "telegram.digest": _digest,
     }
 
 
@@ -63,6 +67,15 @@ def _decrypt(request: Request) -> dict[str, Any]:
 def _messages(request: Request) -> dict[str, Any]:
     found = read_messages(request.hex("body"))
     return {"messages": [{"seq": each.seq, "type": each.kind, "payload": each.payload.hex()} for each in found]}
+
+
+def _signal(request: Request) -> dict[str, Any]:
+    return {"signal": json.loads(build_signal(parse_signal(request.hex("message"))))}
+
+
+def _digest(request: Request) -> dict[str, Any]:
+    given = DtlsFingerprint(request.text("hash"), "", request.text("fingerprint"))
+    return {"digest": given.digest().hex()}
 
 
 def _own(request: Request) -> tuple[ModpKey, bytes]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.vector_steps import params, take
+from support.vector_steps import VECTORS, params, read, take
 
 
 @pytest.mark.parametrize("case", params("telegram", "exchange", "values-refused"))
@@ -33,3 +33,13 @@ def test_what_a_group_needs(case):
 @pytest.mark.clause("telegram.4-7")
 def test_bodies(case):
     take(case)
+
+
+@pytest.mark.parametrize("case", params("telegram", "signals", "signals-refused"))
+@pytest.mark.clause(*(f"telegram.5-{number}" for number in range(1, 10)))
+def test_signals(case):
+    take(case)
+
+
+def test_no_file_is_left_out():
+    assert {path.stem for path in (VECTORS / "telegram").glob("*.json")} == read["telegram"]

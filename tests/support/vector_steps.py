@@ -1,6 +1,7 @@
 """Files of kind peer.steps, and a peer in this process to put their steps to."""
 
 import json
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,13 @@ def load(folder, name, kind="peer.steps"):
     return data["cases"]
 
 
+read = defaultdict(set)
+"""The files of each folder that tests have asked for."""
+
+
 def params(folder, *names):
     """The cases as parameters."""
+    read[folder].update(names)
     return [pytest.param(case, id=f"{name}: {case['name']}") for name in names for case in load(folder, name)]
 
 

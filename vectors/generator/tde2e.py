@@ -122,7 +122,25 @@ def _refused() -> Iterator[Case]:
         yield script.case()
     for name, y in {"y = 0": 0, "y = 1": 1, "y = -1": 2**255 - 20, "y = p": 2**255 - 19, "no point": 2}.items():
         yield _shared(name, _SEEDS["alice"], y.to_bytes(32, "little"), ("misbehaved", "telegram.8-4"))
+    for name, torsion in _small_order().items():
+        yield _shared(name, _SEEDS["alice"], ed25519.encode_point(torsion), ("misbehaved", "telegram.8-4"))
+        mixed = ed25519.add(ed25519.decode_point(ed25519.public_key(_SEEDS["bob"])), torsion)
+        yield _shared(f"{name} and bob's", _SEEDS["alice"], ed25519.encode_point(mixed), ("misbehaved", "telegram.8-4"))
     yield _shared("a key of 31 bytes", _SEEDS["alice"], bytes(31), ("malformed", "telegram.8-4"))
+
+
+def _small_order() -> dict[str, ed25519.Point]:
+    """A point of each order that divides the cofactor: what is left of any point when the prime is multiplied away."""
+    y = 2
+    while True:
+        try:
+            eighth = ed25519.multiply(ed25519.L, ed25519.decode_point(y.to_bytes(32, "little")))
+        except ValueError:
+            pass
+        else:
+            if ed25519.encode_point(ed25519.multiply(4, eighth)) != ed25519.encode_point(ed25519.NEUTRAL):
+                return {f"a key of order {8 // times}": ed25519.multiply(times, eighth) for times in (1, 2, 4)}
+        y += 1
 
 
 def _opened(name: str, secret: bytes, message: bytes, extra: bytes, expect: tuple[str, str]) -> Case:

@@ -21,6 +21,9 @@
     views       the picture, the QR code and typed digits of the visual hash (sas)
     links       links, and secrets as words (kex.8)
     ledger      entries and heads of the ledger (identity)
+    telegram    Telegram's exchange and packets (telegram.1 to telegram.4)
+    signals     its signalling messages (telegram.5)
+    tde2e       the encryption of its group calls (telegram.8)
 
 Nothing here is taken from the rest of e2ecall, and nothing there may use it: tests hold the two against each other,
 and the vectors of this project are computed with it. It is not made for secrets: it is slow, keeps keys in plain
