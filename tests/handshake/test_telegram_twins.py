@@ -6,11 +6,12 @@ The one who attacks is the server: it names the group, and carries every message
 import itertools
 import math
 import os
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from e2ecall.crypto.rng import SystemRng
-from e2ecall.errors import E2ECallError, PeerMisbehaved, VerificationFailed
+from e2ecall.errors import ApiMisuse, PeerMisbehaved, VerificationFailed
 from e2ecall.handshake import Role
 from e2ecall.handshake.telegram import Group, accept_call, callee, request_call, result
 from e2ecall.handshake.telegram.params import KNOWN_PRIME
@@ -22,8 +23,20 @@ RNG = SystemRng()
 BOTH = pytest.mark.parametrize("weak", [True, False], ids=["twin", "real"])
 
 
-def public(number):
-    return number.to_bytes(256, "big")
+def public(value):
+    return value.to_bytes(256, "big")
+
+
+@contextmanager
+def refused(error, clause):
+    """Refused by this very error, for this very reason."""
+    with pytest.raises(error) as caught:
+        yield
+    assert (caught.type, caught.value.clause) == (error, clause)
+
+
+def number(key):
+    return int.from_bytes(key.expose(), "big")
 
 
 def exchange(group, own=RNG, others=RNG):
@@ -39,7 +52,7 @@ def exchange(group, own=RNG, others=RNG):
 
 
 def collide(g_a, g_b, compared):
-    """(what the middle gives to Alice, what to Bob, the key with Bob): two lists until a row of emoji is in both."""
+    """((what the middle gives, the key) for Alice, the same for Bob): two lists until a row of emoji is in both."""
     p = GROUP.p
     start = int.from_bytes(os.urandom(255), "big")
     to_alice, with_alice = pow(3, start, p), pow(g_a, start, p)
@@ -48,11 +61,11 @@ def collide(g_a, g_b, compared):
     while True:
         row_a = row(with_alice, g_a, compared)
         row_b = row(with_bob, to_bob, compared)
-        rows.setdefault(("a", row_a), to_alice)
+        rows.setdefault(("a", row_a), (to_alice, with_alice))
         rows.setdefault(("b", row_b), (to_bob, with_bob))
         for found in (row_a, row_b):
             if ("a", found) in rows and ("b", found) in rows:
-                return (rows["a", found], *rows["b", found])
+                return rows["a", found], rows["b", found]
         to_alice, with_alice = to_alice * 3 % p, with_alice * g_a % p
         to_bob, with_bob = to_bob * 3 % p, with_bob * g_b % p
 
@@ -66,10 +79,41 @@ def attack_without_a_commitment(compared):
     alice = request_call(GROUP, RNG)
     bob = accept_call(alice.g_a_hash, GROUP, RNG)
     g_a = int.from_bytes(alice._g_a, "big")  # without a commitment, her message has it in clear
-    to_alice, to_bob, with_bob = collide(g_a, int.from_bytes(bob.g_b, "big"), compared)
+    (to_alice, with_alice), (to_bob, with_bob) = collide(g_a, int.from_bytes(bob.g_b, "big"), compared)
     confirmation = alice.receive_accept(public(to_alice))
-    at_bob = bob.receive_confirm(public(to_bob), result.fingerprint(SecretBytes(public(with_bob))))
-    return confirmation.result, at_bob
+    return confirmation.result, open_to(bob, to_bob, with_bob), (with_alice, with_bob)
+
+
+def open_to(bob, value, key):
+    return bob.receive_confirm(public(value), result.fingerprint(SecretBytes(public(key))))
+
+
+def attack_without_the_comparison(compared):
+    """The middle commits to anything, lets Alice finish, and then looks for an opening that shows her emoji to Bob."""
+    p = GROUP.p
+    alice, bob = request_call(GROUP, RNG), accept_call(bytes(32), GROUP, RNG)
+    start = int.from_bytes(os.urandom(255), "big")
+    confirmation = alice.receive_accept(public(pow(3, start, p)))
+    with_alice = pow(int.from_bytes(confirmation.g_a, "big"), start, p)
+    g_b = int.from_bytes(bob.g_b, "big")
+    to_bob, with_bob = pow(3, start, p), pow(g_b, start, p)
+    while row(with_bob, to_bob, compared) != emoji(confirmation.result.sas)[:compared]:
+        to_bob, with_bob = to_bob * 3 % p, with_bob * g_b % p
+    return confirmation.result, open_to(bob, to_bob, with_bob), (with_alice, with_bob)
+
+
+@BOTH
+@pytest.mark.clause("telegram.2-4")
+def test_a_commitment_that_is_not_compared(weak, monkeypatch):
+    if not weak:
+        with refused(VerificationFailed, "telegram.2-4"):
+            attack_without_the_comparison(1)
+        return
+    monkeypatch.setattr(callee, "constant_time_equal", lambda *_: True)
+    alice, bob, keys = attack_without_the_comparison(1)
+    assert emoji(alice.sas)[0] == emoji(bob.sas)[0]
+    assert (number(alice.key), number(bob.key)) == keys  # the middle has both
+    assert alice.key != bob.key
 
 
 @BOTH
@@ -88,13 +132,14 @@ def attack_without_a_commitment(compared):
 )
 def test_a_birthday_collision(weak, compared, monkeypatch):
     if not weak:
-        with pytest.raises(VerificationFailed, match="committed"):
+        with refused(VerificationFailed, "telegram.2-4"):
             attack_without_a_commitment(compared)
         return
     monkeypatch.setattr(callee, "constant_time_equal", lambda *_: True)
-    alice, bob = attack_without_a_commitment(compared)
+    alice, bob, keys = attack_without_a_commitment(compared)
     assert emoji(alice.sas)[:compared] == emoji(bob.sas)[:compared]
-    assert alice.key != bob.key  # and the middle has both
+    assert (number(alice.key), number(bob.key)) == keys  # the middle has both
+    assert alice.key != bob.key
 
 
 # ----------------------------------------------------------------------------------------------- groups made to be weak
@@ -129,28 +174,29 @@ def break_by_parts(known, p, primes):
 def test_a_composite_modulus(weak, monkeypatch):
     p, primes = smooth_modulus()
     if not weak:
-        with pytest.raises(PeerMisbehaved, match="safe prime"):
+        with refused(PeerMisbehaved, "telegram.1-1"):
             Group.check(public(p), 3, RNG)
         return
     monkeypatch.setattr(result.ModpKey, "_blinded", lambda self, _: int.from_bytes(self._secret.expose(), "big"))
-    _, bob, known = exchange(Group(p, 3))
-    assert public(break_by_parts(known, p, primes)) == bytes(bob.key.expose())
+    alice, bob, known = exchange(Group(p, 3))
+    assert break_by_parts(known, p, primes) == number(bob.key)
+    assert (alice.result.key, alice.result.sas) == (bob.key, bob.sas)  # and no emoji show it
 
 
 @BOTH
 @pytest.mark.clause("telegram.1-2")
-def test_a_generator_of_the_wrong_subgroup_gives_away_bits(weak):
+@pytest.mark.parametrize("g", [2, 5, 6])
+def test_a_generator_of_the_wrong_subgroup_gives_away_bits(weak, g):
     if not weak:
-        for g in (2, 5, 6):
-            with pytest.raises(PeerMisbehaved):
-                Group.check(public(KNOWN_PRIME), g, RNG)
-    group = Group(KNOWN_PRIME, 2 if weak else 3)
+        with refused(PeerMisbehaved, "telegram.1-2"):
+            Group.check(public(KNOWN_PRIME), g, RNG)
+    group = Group(KNOWN_PRIME, g if weak else 3)
     residues = set()
     for a, b in itertools.product((0, 1), repeat=2):
         own, others = (Secrets(secret(g=group.g, step=2, start=start)) for start in (a, 2000 + b))
         _, bob, known = exchange(group, own, others)
         odd = [pow(value, KNOWN_PRIME // 2, KNOWN_PRIME) != 1 for value in known]
-        key_is_residue = pow(int.from_bytes(bob.key.expose(), "big"), KNOWN_PRIME // 2, KNOWN_PRIME) == 1
+        key_is_residue = pow(number(bob.key), KNOWN_PRIME // 2, KNOWN_PRIME) == 1
         assert key_is_residue != all(odd)  # what the middle reads off the two public values
         residues.add(tuple(odd))
     assert (len(residues) > 1) is weak  # with a right one, they say nothing
@@ -161,23 +207,27 @@ def test_a_generator_of_the_wrong_subgroup_gives_away_bits(weak):
 @pytest.mark.parametrize("g", [1, KNOWN_PRIME - 1], ids=["1", "p-1"])
 def test_a_generator_of_almost_nothing(weak, g, monkeypatch):
     if not weak:
-        with pytest.raises(PeerMisbehaved):
+        with refused(PeerMisbehaved, "telegram.1-2"):
             Group.check(public(KNOWN_PRIME), g, RNG)
-        with pytest.raises(E2ECallError):  # and without that check, no own value is in range
+        with refused(ApiMisuse, "telegram.1-5"):  # and without that check, no own value is in range
             request_call(Group(KNOWN_PRIME, g), RNG)
         return
-    unchecked(monkeypatch)
-    monkeypatch.setattr(result, "draw_key", draw_anything := lambda group, rng, _: drawn(group, rng))
-    monkeypatch.setattr("e2ecall.handshake.telegram.caller.draw_key", draw_anything)
-    monkeypatch.setattr(callee, "draw_key", draw_anything)
-    caller = request_call(Group(KNOWN_PRIME, g), RNG)
-    confirmation = caller.receive_accept(public(2))  # not the own value
-    assert confirmation.g_a in (public(1), public(KNOWN_PRIME - 1))
+    for module in ("caller", "callee"):  # no bounds, and with g = 1 both sides have the same value, too
+        monkeypatch.setattr(f"e2ecall.handshake.telegram.{module}.draw_key", drawn)
+        monkeypatch.setattr(f"e2ecall.handshake.telegram.{module}.shared_key", shared)
+    alice, bob, known = exchange(Group(KNOWN_PRIME, g))
+    key = KNOWN_PRIME - 1 if 1 not in known else 1  # what the middle reads off the two public values
+    assert number(bob.key) == key
+    assert (alice.result.key, alice.result.sas) == (bob.key, bob.sas)  # and no emoji show it
 
 
-def drawn(group, rng):
+def drawn(group, rng, _):
     key = result.ModpKey(group.p, group.g, rng.draw("", 256), rng)
     return key, public(key.public)
+
+
+def shared(own, own_public, peer, group, rng, *, what):
+    return SecretBytes(public(own.exchange(int.from_bytes(peer, "big"), rng)))
 
 
 def unchecked(monkeypatch):
@@ -185,17 +235,31 @@ def unchecked(monkeypatch):
 
 
 @BOTH
-@pytest.mark.clause("telegram.1-4")
-@pytest.mark.parametrize(("value", "keys"), [(1, {1}), (KNOWN_PRIME - 1, {1, KNOWN_PRIME - 1})], ids=["1", "p-1"])
-def test_a_public_value_at_the_edge(weak, value, keys, monkeypatch):
-    caller = request_call(GROUP, RNG)
+@pytest.mark.clause("telegram.1-4", "telegram.2-3", "telegram.2-4")
+@pytest.mark.parametrize("side", list(Role))
+@pytest.mark.parametrize(
+    ("value", "keys"),
+    [(1, {1}), (KNOWN_PRIME - 1, {1, KNOWN_PRIME - 1}), (KNOWN_PRIME + 1, {1})],
+    ids=["1", "p-1", "p+1"],
+)
+def test_a_public_value_at_the_edge(weak, side, value, keys, monkeypatch):
     if not weak:
-        with pytest.raises(PeerMisbehaved):
-            caller.receive_accept(public(value))
+        with refused(PeerMisbehaved, "telegram.1-4"):
+            give(side, value, keys)
         return
     unchecked(monkeypatch)
-    key = caller.receive_accept(public(value)).result.key
-    assert int.from_bytes(key.expose(), "big") in keys  # the middle knows it, and so does everybody
+    assert number(give(side, value, keys)) in keys  # the middle knows it, and so does everybody
+
+
+def give(side, value, keys):
+    """The key of that side, which gets `value` from the middle, with a commitment and a fingerprint to match."""
+    if side is Role.CALLER:
+        return request_call(GROUP, RNG).receive_accept(public(value)).result.key
+    for guess in keys:
+        called = accept_call(result.commitment(public(value)), GROUP, RNG)
+        with suppress(VerificationFailed):
+            return open_to(called, value, guess).key
+    return give(side, value, keys)  # each call has another secret, and half of them fit a guess
 
 
 # -------------------------------------------------------------------------------------------------- a leading zero byte
@@ -210,9 +274,11 @@ def test_honest_sides_that_write_a_number_differently_see_other_emoji(weak, monk
     caller = request_call(GROUP, Secrets(short, good))
     called = accept_call(caller.g_a_hash, GROUP, RNG)
     mine = caller.receive_accept(called.g_b)
+    assert (len(mine.g_a), mine.g_a[0] == 0) == (256, weak)
     rewritten = mine.g_a.lstrip(b"\x00")  # as another implementation does before it hashes for the emoji
     theirs = result.TelegramEstablished.of(Role.CALLEE, mine.result.key, rewritten)
-    assert (theirs.sas != mine.result.sas) is weak
+    assert theirs.key_fingerprint == mine.result.key_fingerprint  # nothing else is amiss
+    assert (emoji(theirs.sas) != emoji(mine.result.sas)) is weak
 
 
 def fixed(exponent):
