@@ -1,4 +1,4 @@
-"""`e2ecall conformance …`: being a conformance peer; driving others grows here."""
+"""`e2ecall conformance …`: being a conformance peer, and holding others to the vectors."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import BinaryIO
 import click
 
 from e2ecall import __version__
+from e2ecall.cli.conformance_run import run
 from e2ecall.conformance.peer import LINE_LIMIT, Peer
 
 __all__ = ["conformance"]
@@ -17,6 +18,9 @@ __all__ = ["conformance"]
 @click.group()
 def conformance() -> None:
     """Hold implementations, in any language, against the specification."""
+
+
+conformance.add_command(run)
 
 
 @conformance.command(
