@@ -21,6 +21,8 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 table { border-collapse: collapse; }
 th, td { text-align: right; padding: .25rem .75rem; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; }
+th[scope="row"] { font-weight: normal; }
+@media (max-width: 40rem) { th, td { padding: .2rem .4rem; font-size: .85rem; } }
 .verdict { font-size: 1.25rem; font-weight: 600; } .bad { color: var(--bad); } .good { color: var(--good); }
 .rest { color: var(--rest); }
 article { border-left: .25rem solid var(--bad); padding: .1rem 1rem; margin: 1rem 0; }
