@@ -96,6 +96,7 @@ class TelegramConnection:
         self._state = State.NEW
         self._failure: E2ECallError | None = None
         self._settled = asyncio.Event()
+        self._receiving = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._remote: InitialSetup | None = None
         self._offer: NegotiateChannels | None = None
@@ -140,6 +141,10 @@ class TelegramConnection:
         """
         if self._state is State.NEW:
             raise ApiMisuse("start comes before receive", clause="telegram.7-1")
+        async with self._receiving:  # one after the other, also where a program has a task for each
+            await self._receive(signal)
+
+    async def _receive(self, signal: Signal) -> None:
         if self._state in (State.FAILED, State.CLOSED):
             return
         if isinstance(signal, InitialSetup):
@@ -194,16 +199,20 @@ class TelegramConnection:
         self._task = asyncio.get_running_loop().create_task(self._connect(setup))
 
     async def _connect(self, setup: InitialSetup) -> None:
+        broken: E2ECallError | None = TransportFailed("the media library raised what it should not")
         try:
             await self._transport.connect(setup)
             self._change(State.CONNECTED)
             await self._send_agreed()
             await self._states.start()
+            broken = None
         except E2ECallError as error:
-            self._fail(error)
+            broken = error
         except ConnectionError:
-            self._fail(TransportFailed("the other side ended the connection"))
+            broken = TransportFailed("the other side ended the connection")
         finally:
+            if broken is not None:
+                self._fail(broken)
             self._settled.set()
 
     def _dtls_changed(self) -> None:

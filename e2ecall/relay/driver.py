@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Generic, Protocol, TypeVar
 
 from e2ecall.call.one_to_one import Event, OneToOne
 from e2ecall.call.telegram import TelegramCall, TelegramEvent
+from e2ecall.errors import ApiMisuse
 from e2ecall.handshake import Profile
 
 __all__ = ["CallDriver", "Post", "TelegramDriver"]
@@ -56,6 +58,7 @@ class _Driver(Generic[_E]):
         self._on_event = on_event
         self._clock = clock
         self._sending = asyncio.Lock()
+        self._untold: deque[_E] = deque()  # what a cancelled step found is told by the next one
 
     @property
     def now(self) -> float:
@@ -66,11 +69,11 @@ class _Driver(Generic[_E]):
         """Everything that time brings, until the call is over. Cancel it to stop."""
         while (due := await self._act(self._driven.next_timer)) is not None or not self._driven.ended:
             await asyncio.sleep(max(0.0, min(LONGEST_SLEEP, LONGEST_SLEEP if due is None else due - self.now)))
-            await self._tell(await self._act(self._driven.handle_timer))
+            await self._take(self._driven.handle_timer)
 
     async def receive(self, data: bytes) -> None:
         """One message of the other side, whichever transport brought it."""
-        await self._tell(await self._act(lambda now: self._driven.receive(data, now)))
+        await self._take(lambda now: self._driven.receive(data, now))
 
     async def dial(self) -> None:
         """kex.9-2: call the other side."""
@@ -87,9 +90,11 @@ class _Driver(Generic[_E]):
         """What `act` gives at this time."""
         return act(self.now)
 
-    async def _tell(self, events: Iterable[_E]) -> None:
-        for event in events:
-            self._on_event(event)
+    async def _take(self, act: Callable[[float], Iterable[_E]]) -> None:
+        """Tell the events that `act` gives, in order, and post what there is to say."""
+        await self._act(lambda now: self._untold.extend(act(now)))
+        while self._untold:
+            self._on_event(self._untold.popleft())
         await self.flush()
 
 
@@ -109,7 +114,7 @@ class CallDriver(_Driver[Event]):
 
     async def accept(self, profile: Profile | None = None) -> None:
         """kex.6-6: take the call that rings; errors as of `OneToOne.accept`."""
-        await self._tell(self.call.accept(self.now, profile))
+        await self._take(lambda now: self.call.accept(now, profile))
 
     async def move_to(self, post: Post) -> None:
         """control.2-7: from now on messages leave by `post`; those that nobody acknowledged leave once more."""
@@ -138,10 +143,11 @@ class TelegramDriver(_Driver[TelegramEvent]):
         super().__init__(call, post, on_event, clock)
         self._call = call
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="telegram call")
+        self._closed = False
 
     async def accept(self) -> None:
         """telegram.6-4: take the call that rings; errors as of `TelegramCall.accept`."""
-        await self._tell(await self._act(self._call.accept))
+        await self._take(self._call.accept)
 
     async def act(self, act: Callable[[TelegramCall], _T]) -> _T:
         """What `act` gives of the call: `driver.act(lambda call: call.send(signal))`, or its end; then posts."""
@@ -151,7 +157,10 @@ class TelegramDriver(_Driver[TelegramEvent]):
 
     def close(self) -> None:
         """Let the thread end, once it has done what it was asked for. The call is not ended by it."""
+        self._closed = True
         self._worker.shutdown(wait=False)
 
     async def _act(self, act: Callable[[float], _T]) -> _T:
+        if self._closed:
+            raise ApiMisuse("the driver is closed")
         return await asyncio.get_running_loop().run_in_executor(self._worker, lambda: act(self.now))

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from e2ecall.call.events import CallEnded, EndReason
+from e2ecall.call.events import CallEnded, EndReason, MessageRefused
 from e2ecall.call.telegram import IncomingTelegramCall, PeerSignal, TelegramCall, TelegramCallEstablished
 from e2ecall.crypto.rng import SystemRng
 from e2ecall.errors import ApiMisuse
@@ -124,5 +124,49 @@ def test_a_cancelled_step_does_not_let_another_in_beside_it():
         await side.driver.act(slow)
         assert most == 1
         side.driver.close()
+
+    asyncio.run(main())
+
+
+def test_what_a_cancelled_step_found_is_told_by_the_next():
+    async def main():
+        alice, bob = Side(), Side()
+        alice.peer, bob.peer = bob, alice
+        await alice.driver.dial()
+        await asyncio.gather(*alice.tasks)
+        bob.events.clear()
+        other = TelegramCall(SystemRng())
+        other.call(0.0)
+        inside, receive = threading.Event(), bob.call.receive
+
+        def slow(data, now):
+            inside.set()
+            time.sleep(0.05)
+            return receive(data, now)
+
+        bob.call.receive = slow
+        lost = asyncio.create_task(bob.driver.receive(other.messages_to_send(0.0)[0]))
+        await until(inside.is_set)
+        lost.cancel()
+        await asyncio.gather(lost, return_exceptions=True)
+        assert bob.all(MessageRefused) == []
+        await bob.driver.receive(b"")
+        assert len(bob.all(MessageRefused)) == 2
+        for side in (alice, bob):
+            side.driver.close()
+
+    asyncio.run(main())
+
+
+def test_a_closed_driver_says_so():
+    async def main():
+        side = Side()
+        running = asyncio.create_task(side.driver.run())
+        await asyncio.sleep(0.01)
+        side.driver.close()
+        side.driver.close()
+        for act in (side.driver.dial(), side.driver.receive(b""), side.driver.accept(), running):
+            with pytest.raises(ApiMisuse, match="closed"):
+                await act
 
     asyncio.run(main())
