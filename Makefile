@@ -17,10 +17,10 @@ export PIP_NO_INPUT := 1
 export PIP_NO_CACHE_DIR := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all interop check format lint types imports spec wheel-smoke bench bench-exchange bench-frames fuzz clean
+.PHONY: help setup demo test test-all interop check format lint types imports spec wheel-smoke bench bench-exchange bench-conformance bench-frames conformance fuzz clean
 
 help:          ## this list
-	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(RUN):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: e2ecall needs Python 3.11 or newer, found $$($(PYTHON) --version)" >&2; echo "hint: make PYTHON=python3.11 …" >&2; exit 1; }
@@ -83,11 +83,17 @@ wheel-smoke: $(DEV) ## build the wheel, install it in an empty environment, run 
 	@$(BIN)/python -m build --no-isolation --wheel --outdir dist . >/dev/null
 	@sh tests/wheel_smoke.sh dist
 
+conformance: $(RUN) ## this implementation held to every vector, as any other can be
+	@$(BIN)/e2ecall conformance run $(ARGS) -- $(BIN)/e2ecall conformance peer
+
 bench: $(RUN)  ## the measurements of benchmarks/
 	@$(BIN)/python benchmarks/call.py $(ARGS)
 
 bench-exchange: $(RUN) ## what an exchange and a rekey cost, beside the bare primitives
 	@$(BIN)/python benchmarks/exchange.py $(ARGS)
+
+bench-conformance: $(RUN) ## how fast the conformance runner is, beside a bare pipe
+	@$(BIN)/python benchmarks/conformance.py $(ARGS)
 
 bench-frames: $(RUN) ## what sealing and opening a frame costs, beside other implementations
 	@$(BIN)/python benchmarks/frames.py $(ARGS)
