@@ -3,8 +3,8 @@
 python benchmarks/conformance.py [--cases 20000] [--rounds 5] [--json FILE]
 
 Every line is measured once in each round, in a new order; what is shown are the medians. The requests are the 289
-headers of RFC 9605, decoded again and again. "The pipe alone" is the same text through `cat`, sent and read back in this
-process and not looked at: what no runner of this kind can pass. The node peer is docs_src/peer.mjs, 61 lines.
+headers of RFC 9605, decoded again and again. "The pipe alone" is the same text through `cat`, sent and read back in
+this process and not looked at: what no runner of this kind can pass. The node peer is docs_src/peer.mjs, 61 lines.
 """
 
 import argparse
@@ -103,9 +103,8 @@ def main() -> None:
         for name in random.sample(list(lines), len(lines)):
             rounds[name].append(lines[name]())
     first = statistics.median(next(each for name, each in rounds.items() if name.endswith("pipelined")))
-    print(
-        f"{OPERATION}, {arguments.cases} cases, medians of {arguments.rounds} rounds, Python {platform.python_version()}"
-    )
+    run = f"{arguments.cases} cases, medians of {arguments.rounds} rounds, Python {platform.python_version()}"
+    print(f"{OPERATION}, {run}")
     for name, found in rounds.items():
         median = statistics.median(found)
         print(f"{name:24}{median:10,.0f} a second   {median / first:8.2f}")
