@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from e2ecall.audit.spec import check_clauses, check_tables, rewrite_tables
-from e2ecall.errors import ExitStatus
+from e2ecall.audit.trace import Place, trace_clause
+from e2ecall.cli.telling import Misused, say
+from e2ecall.conformance.cases import load_cases
+from e2ecall.errors import ApiMisuse, ExitStatus
 
 __all__ = ["spec"]
 
@@ -32,3 +37,24 @@ def check(root: Path) -> int:
 def tables(root: Path) -> None:
     """Write the byte tables anew from the code's declarations."""
     rewrite_tables(root)
+
+
+@spec.command()
+@click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="A checkout of e2ecall.")
+@click.argument("clause")
+def trace(root: Path, clause: str) -> None:
+    """Show a clause, and the code, the tests and the vectors that name it."""
+    try:
+        found = trace_clause(root, clause)
+    except ApiMisuse as error:
+        raise Misused(error.message, "spec/protocol.md and spec/peer.md have them all") from None
+    say(f"{clause}  {found.defined.path}:{found.defined.line}\n  {found.defined.text}")
+    _list("code", found.code)
+    _list("tests", found.tests)
+    held = (case for case in load_cases() if clause in {case.clause, *(step.clause for step in case.steps)})
+    files = Counter(case.file for case in held)
+    _list("vectors", [f"vectors/{file}.json  {number} cases" for file, number in files.items()])
+
+
+def _list(heading: str, places: Sequence[Place | str]) -> None:
+    say("\n".join([heading, *(f"  {place}" for place in places or ["(none)"])]))
