@@ -17,7 +17,7 @@ export PIP_NO_INPUT := 1
 export PIP_NO_CACHE_DIR := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all interop check format lint types imports spec wheel-smoke bench bench-exchange bench-conformance bench-frames conformance fuzz clean
+.PHONY: help setup demo test test-all interop check format lint types imports spec wheel-smoke bench bench-exchange bench-conformance bench-frames conformance mutants fuzz clean
 
 help:          ## this list
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ wheel-smoke: $(DEV) ## build the wheel, install it in an empty environment, run 
 
 conformance: $(RUN) ## this implementation held to every vector, as any other can be
 	@$(BIN)/e2ecall conformance run $(ARGS) -- $(BIN)/e2ecall conformance peer
+
+mutants: $(RUN) ## broken versions of this implementation, each of which the vectors must notice
+	@$(BIN)/e2ecall conformance mutants $(ARGS)
 
 bench: $(RUN)  ## the measurements of benchmarks/
 	@$(BIN)/python benchmarks/call.py $(ARGS)

@@ -9,6 +9,7 @@ from typing import BinaryIO
 import click
 
 from e2ecall import __version__
+from e2ecall.cli.conformance_mutants import mutants
 from e2ecall.cli.conformance_run import run
 from e2ecall.conformance.peer import LINE_LIMIT, Peer
 
@@ -21,6 +22,7 @@ def conformance() -> None:
 
 
 conformance.add_command(run)
+conformance.add_command(mutants)
 
 
 @conformance.command(
