@@ -15,15 +15,16 @@ from e2ecall.conformance.mutants.mutation import instead, left_out
 from e2ecall.conformance.selection import narrowed
 from e2ecall.errors import ApiMisuse, PeerMisbehaved
 from e2ecall.handshake.messages import check_call_id
+from support.pages import ROOT, tables
 
 CASES = load_cases()
+ALL = [hunt(mutant, CASES) for mutant in MUTANTS]
 HARMLESS = Mutant("harmless", "nothing is wrong", (), ("sas.emoji",), ())
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_mutant_is_killed_and_leaves_nothing_behind(mutant):
-    hunted = hunt(mutant, CASES)
-    assert hunted.case is not None, f"{mutant.name} survived"
+@pytest.mark.parametrize("hunted", ALL, ids=lambda hunted: hunted.mutant.name)
+def test_a_mutant_is_killed_and_leaves_nothing_behind(hunted):
+    assert hunted.case is not None, f"{hunted.mutant.name} survived"
     assert hunted.clause in load_clauses()
     assert play(hunted.case).outcome is Outcome.PASS
 
@@ -35,6 +36,12 @@ def test_there_are_enough_and_each_is_described():
     for mutant in MUTANTS:
         assert mutant.clauses, mutant.name
         assert any(narrowed(case, mutant.operations) for case in CASES), mutant.name
+
+
+def test_the_page_has_the_table():
+    (rows,) = tables((ROOT / "docs/reference/mutants.md").read_text("utf-8"))
+    shown = [[each.mutant.name, each.mutant.what, ", ".join(each.mutant.clauses), f"`{each.case.id}`"] for each in ALL]
+    assert rows == shown
 
 
 def test_what_is_not_there_cannot_be_broken():
