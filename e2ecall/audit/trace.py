@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from e2ecall.errors import ApiMisuse, OutputFailed
 
-__all__ = ["Place", "Trace", "trace_clause"]
+__all__ = ["Claim", "Place", "Trace", "read_claims", "trace_clause"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,24 @@ class Trace:
     defined: Place
     code: tuple[Place, ...]
     tests: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What of a claim of spec/claims.toml a trace shows."""
+
+    id: str
+    says: str
+    clauses: tuple[str, ...]
+
+
+def read_claims(root: Path) -> tuple[Claim, ...]:
+    """The claims of the checkout at `root`; none where it makes none."""
+    path = root / "spec" / "claims.toml"
+    if not path.exists():
+        return ()
+    claims = tomllib.loads(path.read_text("utf-8"))["claim"]
+    return tuple(Claim(each["id"], each["says"], tuple(each["clauses"])) for each in claims)
 
 
 def trace_clause(root: Path, clause: str) -> Trace:

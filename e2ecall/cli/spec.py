@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 
 from e2ecall.audit.spec import check_clauses, check_tables, rewrite_tables
-from e2ecall.audit.trace import Place, trace_clause
+from e2ecall.audit.trace import Place, read_claims, trace_clause
 from e2ecall.cli.telling import Misused, say
 from e2ecall.conformance.cases import load_cases
+from e2ecall.conformance.mutants import MUTANTS
 from e2ecall.errors import ApiMisuse, ExitStatus
 
 __all__ = ["spec"]
@@ -43,7 +44,7 @@ def tables(root: Path) -> None:
 @click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="A checkout of e2ecall.")
 @click.argument("clause")
 def trace(root: Path, clause: str) -> None:
-    """Show a clause, and the code, the tests and the vectors that name it."""
+    """Show a clause, and the code, tests, vectors, mutants and claims that name it."""
     try:
         found = trace_clause(root, clause)
     except ApiMisuse as error:
@@ -54,6 +55,8 @@ def trace(root: Path, clause: str) -> None:
     held = (case for case in load_cases() if clause in {case.clause, *(step.clause for step in case.steps)})
     files = Counter(case.file for case in held)
     _list("vectors", [f"vectors/{file}.json  {number} cases" for file, number in files.items()])
+    _list("mutants", [f"{mutant.name}  {mutant.what}" for mutant in MUTANTS if clause in mutant.clauses])
+    _list("claims", [f"{each.id}  {each.says}" for each in read_claims(root) if clause in each.clauses])
 
 
 def _list(heading: str, places: Sequence[Place | str]) -> None:

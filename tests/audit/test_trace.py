@@ -2,7 +2,7 @@
 
 import pytest
 
-from e2ecall.audit.trace import trace_clause
+from e2ecall.audit.trace import read_claims, trace_clause
 from e2ecall.cli.main import run
 from e2ecall.errors import ApiMisuse, OutputFailed
 from support.pages import ROOT
@@ -37,6 +37,11 @@ def test_what_is_no_clause_is_said(tree, clause):
         trace_clause(tree, clause)
 
 
+def test_a_tree_without_claims_has_none(tree):
+    assert read_claims(tree) == ()
+    assert {"emoji", "frames"} <= {claim.id for claim in read_claims(ROOT)}
+
+
 def test_a_folder_without_a_specification_is_no_checkout(tmp_path):
     with pytest.raises(OutputFailed):
         trace_clause(tmp_path, "a.1-1")
@@ -48,5 +53,7 @@ def test_the_command_names_code_tests_and_vectors(capsys):
     assert "e2ecall/sframe/header.py:" in shown
     assert "test_headers_to_be_refused" in shown
     assert "vectors/sframe/header-refused.json  149 cases" in shown
+    assert "long-header-taken  a KID in a longer form" in shown
+    assert "frames  A frame that opens" in shown
     assert run(["spec", "trace", "--root", str(ROOT), "frame.2-99"]) == 2
     assert "no clause frame.2-99" in capsys.readouterr().err
