@@ -17,10 +17,10 @@ export PIP_NO_INPUT := 1
 export PIP_NO_CACHE_DIR := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all interop check format lint types imports spec wheel-smoke bench bench-exchange bench-conformance bench-frames conformance mutants fuzz clean
+.PHONY: help setup demo test test-all interop check format lint types imports spec wheel-smoke bench bench-exchange bench-conformance bench-frames conformance mutants vectors.zip fuzz clean
 
 help:          ## this list
-	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## *' '/^[a-z.-]+:.*##/ { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(RUN):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: e2ecall needs Python 3.11 or newer, found $$($(PYTHON) --version)" >&2; echo "hint: make PYTHON=python3.11 …" >&2; exit 1; }
@@ -85,6 +85,10 @@ wheel-smoke: $(DEV) ## build the wheel, install it in an empty environment, run 
 
 conformance: $(RUN) ## this implementation held to every vector, as any other can be
 	@$(BIN)/e2ecall conformance run $(ARGS) -- $(BIN)/e2ecall conformance peer
+
+vectors.zip: $(RUN) ## the test vectors and their schemas, for other languages (dist/vectors.zip)
+	@mkdir -p dist
+	@$(BIN)/python -B vectors/generate.py --zip dist/vectors.zip
 
 mutants: $(RUN) ## broken versions of this implementation, each of which the vectors must notice
 	@$(BIN)/e2ecall conformance mutants $(ARGS)

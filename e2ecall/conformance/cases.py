@@ -8,18 +8,17 @@ reaches.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["UNDRIVEN", "Case", "Sha256", "Step", "cases_of", "load_cases", "vectors_folder"]
+__all__ = ["UNDRIVEN", "Case", "Sha256", "Step", "cases_of", "load_cases", "vector_files", "vectors_folder"]
 
 _Values = Mapping[str, Any]
 _HANDLES: Final = ("session", "receiver", "channel")
 _STEP_WORDS: Final = frozenset({"op", "result", "returns", "clause", "also", "reason"})
-UNDRIVEN: Final = frozenset({"sframe.aead", "control.signed", "identity.device", "identity.xwing"})
+UNDRIVEN: Final = frozenset({"sframe.aead", "control.signed", "identity.device", "identity.xwing", "peer.worked"})
 """Kinds whose values stand inside an implementation, where peer.* has no operation for them."""
 
 
@@ -80,11 +79,16 @@ def spec_folder() -> Path:
     return installed if installed.is_dir() else Path(__file__).parents[2] / "spec"
 
 
+def vector_files(root: Path) -> list[Path]:
+    """The files with cases, in the order of their names."""
+    return sorted(path for path in root.glob("*/*.json") if path.parent.name != "schema")
+
+
 def load_cases(folder: Path | None = None) -> tuple[Case, ...]:
     """Every case of every file that a peer can be held to, in the order of the files' names."""
     root = folder or vectors_folder()
     found = []
-    for path in sorted(root.glob("*/*.json")):
+    for path in vector_files(root):
         found += cases_of(json.loads(path.read_text("utf-8")), f"{path.parent.name}/{path.stem}")
     return tuple(found)
 
@@ -94,31 +98,19 @@ def cases_of(data: _Values, file: str) -> list[Case]:
     kind = data["kind"]
     if kind in UNDRIVEN:
         return []
-    found: dict[str, Case] = {}
+    found: list[Case] = []
     for values in data["cases"]:
         own = f"{file} {len(found)}"
         steps = tuple(_renamed(step, own) for step in _STEPS[kind](values))
-        if not steps:
-            continue
-        clause = values.get("clause") or next((step.clause for step in steps if step.clause), "")
-        identity = _unused(f"{clause}::{file}/{_slug(values['name'])}", found)
-        found[identity] = Case(identity, values["name"], clause, file, kind, steps)
-    return list(found.values())
+        if steps:
+            found.append(Case(values["id"], values["name"], values["clause"], file, kind, steps))
+    return found
 
 
 def _renamed(step: Step, own: str) -> Step:
     """With handles that only this case uses, so that one peer process can take all cases."""
     handles = {name: f"{own} {step.request[name]}" for name in _HANDLES if name in step.request}
     return replace(step, request={**step.request, **handles}) if handles else step
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
-def _unused(identity: str, taken: Mapping[str, Case]) -> str:
-    numbered = (f"{identity}-{number}" for number in range(2, len(taken) + 3))
-    return identity if identity not in taken else next(each for each in numbered if each not in taken)
 
 
 def _pick(values: _Values, *names: str) -> dict[str, Any]:

@@ -186,11 +186,9 @@ def test_heads_with_a_flipped_bit_are_refused_alike(at, bit):
     assert product(spoilt) == (refused.value.layer, refused.value.clause)
 
 
-def test_the_files_name_their_kind_and_are_small():
+def test_the_files_have_a_name_for_each_case_and_are_small():
     for path in sorted(VECTORS.glob("*.json")):
         data = json.loads(path.read_text("utf-8"))
-        assert list(data) == ["schema", "kind", "title", "source", "licence", "cases"]
-        assert data["schema"] == "e2ecall/vectors/1"
         assert len({case["name"] for case in data["cases"]}) == len(data["cases"])
         assert path.stat().st_size <= 200_000
 

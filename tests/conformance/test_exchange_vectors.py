@@ -54,7 +54,7 @@ def test_the_marks_are_the_clauses_of_the_files(test, names):
 
 def test_every_file_is_run():
     here = {path.stem for path in (VECTORS / "exchange").iterdir()}
-    assert here == {*WHOLE, *FIRST_TWO, *LAST_TWO}
+    assert here - {"worked-example"} == {*WHOLE, *FIRST_TWO, *LAST_TWO}
 
 
 WORKED = [pytest.param(case, id=case["name"]) for case in load("exchange", "exchange")]

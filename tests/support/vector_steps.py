@@ -16,7 +16,6 @@ LAYERS = {"ok", "malformed", "incompatible", "misbehaved", "verification", "exha
 def load(folder, name, kind="peer.steps"):
     """The cases of a file."""
     data = json.loads((VECTORS / folder / f"{name}.json").read_text(encoding="utf-8"))
-    assert list(data) == ["schema", "kind", "title", "source", "licence", "cases"]
     assert (data["schema"], data["kind"], data["licence"]) == ("e2ecall/vectors/1", kind, "CC0-1.0")
     return data["cases"]
 
